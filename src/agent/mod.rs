@@ -1,0 +1,1 @@
+//! The agent: one turn per Sync.

@@ -1,0 +1,1 @@
+//! Custom resources `Repository`, `Sync`, `Warrant`: one a file, no behaviour.

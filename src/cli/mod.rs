@@ -1,0 +1,76 @@
+//! The command line: one file a command, each `Args` and `run`, no logic of its own.
+//!
+//! Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 a finding, 2 usage or operation failed.
+
+mod build;
+mod decrypt;
+mod failure;
+mod verify;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+/// Applies only commits whose signatures it has verified.
+#[derive(Parser)]
+#[command(name = "gitwarrant", version, about, propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Judge a repository's history by the trust of a Repository file
+    Verify(verify::Args),
+    /// Render a folder as the agent would
+    Build(build::Args),
+    /// Open a SOPS file, MAC always checked
+    Decrypt(decrypt::Args),
+}
+
+/// What a command found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Fine, or no difference: exit code 0.
+    Fine,
+    /// Refused, differs, not ready, cannot be opened: exit code 1.
+    Finding,
+}
+
+/// Where a command writes.
+pub struct Console<'a> {
+    /// Data, for programs and people.
+    pub out: &'a mut dyn Write,
+    /// Talk, for people.
+    pub talk: &'a mut dyn Write,
+}
+
+/// Runs the program with the process's own arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let code = if usage.use_stderr() { 2 } else { 0 };
+            drop(usage.print());
+            return ExitCode::from(code);
+        }
+    };
+    let console = Console { out: &mut anstream::stdout(), talk: &mut anstream::stderr() };
+    let result = match cli.command {
+        Command::Verify(args) => verify::run(&args, console),
+        Command::Build(args) => build::run(&args, console),
+        Command::Decrypt(args) => decrypt::run(&args, console),
+    };
+    match result {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Finding) => ExitCode::from(1),
+        Err(failure) => {
+            drop(writeln!(anstream::stderr(), "{failure}"));
+            ExitCode::from(2)
+        }
+    }
+}

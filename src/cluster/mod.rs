@@ -1,0 +1,1 @@
+//! The cluster seam: survey, server-side apply, prune.

@@ -1,0 +1,1 @@
+//! The keys that open data keys (seam `KeySource`): one provider a file.

@@ -1,0 +1,7 @@
+//! The program `gitwarrant`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gitwarrant::cli::main()
+}

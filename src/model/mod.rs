@@ -1,0 +1,11 @@
+//! The document model: ordered trees whose leaves are open or sealed.
+
+mod node;
+mod object;
+mod path;
+mod scalar;
+
+pub use node::{Map, Node};
+pub use object::{Key, Object, ObjectError, Place};
+pub use path::{PathError, RepoPath};
+pub use scalar::{Number, Scalar, Value};

@@ -1,0 +1,1 @@
+//! Plans: what to apply, what to prune, in which order. Pure.

@@ -1,0 +1,89 @@
+//! Plaintext that must not be seen: wiped when dropped, lent to closures, never printed, cloned, compared or serialised.
+
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Bytes that nobody may see.
+///
+/// There is deliberately no `Debug`, `Display`, `Clone`, `PartialEq` or `Serialize`, here or on anything that holds one.
+/// [`Secret::expose`] may be called only in the files that `tests/architecture.rs` lists.
+///
+/// ```compile_fail
+/// let secret = gitwarrant::secret::Secret::new(b"hunter2".to_vec());
+/// println!("{secret:?}");
+/// ```
+pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
+
+impl Secret {
+    /// Takes ownership of `plain`; the caller keeps no copy.
+    pub fn new(plain: Vec<u8>) -> Self {
+        Self(Arc::new(Zeroizing::new(plain)))
+    }
+
+    /// Lends the plaintext to `look`.
+    ///
+    /// What `look` returns must itself be sealed or harmless.
+    pub fn expose<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+        look(&self.0)
+    }
+
+    /// A second handle on the same memory; nothing is copied.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+
+    /// `parts` joined into one secret; the buffer is sized once, so no unwiped copy is left behind.
+    pub fn join<'a>(parts: impl IntoIterator<Item = Part<'a>> + Clone) -> Self {
+        let length = parts.clone().into_iter().map(|part| part.bytes().len()).sum();
+        let mut joined = Vec::with_capacity(length);
+        for part in parts {
+            joined.extend_from_slice(part.bytes());
+        }
+        Self::new(joined)
+    }
+
+    /// Whether both hold the same bytes, in time that depends on the length alone.
+    pub fn same(&self, other: &Self) -> bool {
+        self.0.as_slice().ct_eq(other.0.as_slice()).into()
+    }
+}
+
+/// One part of a joined secret.
+#[derive(Clone, Copy)]
+pub enum Part<'a> {
+    /// Text that anybody may see.
+    Open(&'a [u8]),
+    /// Text that nobody may see.
+    Sealed(&'a Secret),
+}
+
+impl Part<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Part::Open(bytes) => bytes,
+            Part::Sealed(secret) => &secret.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part, Secret};
+
+    #[test]
+    fn joining_open_and_sealed_text_keeps_their_order() {
+        let sealed = Secret::new(b"hunter2".to_vec());
+        let joined = Secret::join([Part::Open(b"password="), Part::Sealed(&sealed), Part::Open(b";")]);
+        joined.expose(|plain| assert_eq!(plain, b"password=hunter2;"));
+    }
+
+    #[test]
+    fn sameness_is_by_bytes() {
+        let one = Secret::new(b"a".to_vec());
+        assert!(one.same(&one.share()));
+        assert!(!one.same(&Secret::new(b"b".to_vec())));
+    }
+}

@@ -1,0 +1,64 @@
+//! The proof that a commit may be applied. It carries what it is about.
+
+use crate::git::{Commit, Objects, Oid};
+
+/// How a commit was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureKind {
+    /// OpenPGP.
+    Pgp,
+    /// SSH (SSHSIG).
+    Ssh,
+}
+
+/// One commit that was judged and passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The commit.
+    pub id: Oid,
+    /// The principal whose key signed it.
+    pub signer: String,
+    /// Fingerprint of that key: `SHA256:…` for SSH, hexadecimal for OpenPGP.
+    pub key: String,
+    /// How it was signed.
+    pub kind: SignatureKind,
+}
+
+/// Something every rule has passed. The only constructor is the end of [`crate::trust::verify`].
+///
+/// ```compile_fail
+/// let forged = gitwarrant::trust::Verified { what: (), objects: (), judged: vec![] };
+/// ```
+pub struct Verified<T> {
+    what: T,
+    root_tree: Oid,
+    objects: Objects,
+    judged: Vec<Judged>,
+    policy: String,
+}
+
+impl Verified<Commit> {
+    /// Called by `verify` when every rule has passed, and by nobody else.
+    pub(super) fn prove(what: Commit, root_tree: Oid, objects: Objects, judged: Vec<Judged>, policy: String) -> Self {
+        Self { what, root_tree, objects, judged, policy }
+    }
+
+    /// The commit.
+    pub fn commit(&self) -> &Commit {
+        &self.what
+    }
+
+    /// Every commit that was judged on the way, head first.
+    pub fn judged(&self) -> &[Judged] {
+        &self.judged
+    }
+
+    /// Digest of the policy it was judged by.
+    pub fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    pub(super) fn into_parts(self) -> (Commit, Oid, Objects, Vec<Judged>, String) {
+        (self.what, self.root_tree, self.objects, self.judged, self.policy)
+    }
+}

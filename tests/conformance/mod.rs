@@ -1,0 +1,5 @@
+//! Collections of real cases, where they are present.
+
+mod kustomize;
+mod sops;
+mod trust;

@@ -1,0 +1,7 @@
+//! The one test binary.
+
+mod attack;
+mod cli;
+mod conformance;
+mod e2e;
+mod support;

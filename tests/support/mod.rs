@@ -1,0 +1,3 @@
+//! What tests and the demo share: tools, servers, collections of cases.
+
+pub mod corpora;
