@@ -1,10 +1,12 @@
 //! The document model: ordered trees whose leaves are open or sealed.
 
+mod class;
 mod node;
 mod object;
 mod path;
 mod scalar;
 
+pub use class::Class;
 pub use node::{Map, Node};
 pub use object::{Key, Object, ObjectError, Place};
 pub use path::{PathError, RepoPath};
