@@ -1,5 +1,6 @@
 //! The one test binary.
 
+mod architecture;
 mod attack;
 mod cli;
 mod conformance;
