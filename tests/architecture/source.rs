@@ -228,8 +228,11 @@ fn path(tokens: &[(&str, usize)], at: &mut usize, before: &[String], used: bool,
     found.push(Named { parts, used, line });
 }
 
+/// Whether `token` may be a part of a path.
 fn is_word(token: &str) -> bool {
-    token.starts_with(|char: char| char.is_alphabetic() || char == '_')
+    // What can stand right before the `::` of an absolute path and is no part of it.
+    let keyword = matches!(token, "use" | "as" | "dyn" | "else" | "for" | "if" | "impl" | "in" | "match" | "return");
+    !keyword && token.starts_with(|char: char| char.is_alphabetic() || char == '_')
 }
 
 /// Words, `::` and every other visible character, each with its line.
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn groups_are_taken_apart() {
-        assert_eq!(named("use std::{fs, io::{self, Read}};"), ["use", "std::fs", "std::io::self", "std::io::Read"]);
+        assert_eq!(named("use std::{fs, io::{self, Read}};"), ["std::fs", "std::io::self", "std::io::Read"]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 mod assets;
 mod build;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fs::File;
