@@ -87,11 +87,7 @@ func up(parent context.Context, argv []string) error {
 	if *temporary {
 		// A closed pipe is the one sign of the parent's end that also comes when it was killed with SIGKILL.
 		go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
-		defer func() {
-			for range 3 { // etcd may still be writing
-				os.RemoveAll(abs)
-			}
-		}()
+		defer remove(abs)
 	}
 	base, err := choosePort(abs, *port)
 	if err != nil {
@@ -116,14 +112,24 @@ func up(parent context.Context, argv []string) error {
 	}
 }
 
+// remove deletes dir, in which etcd may still be writing.
+func remove(dir string) {
+	for range 100 {
+		if os.RemoveAll(dir) == nil {
+			return
+		}
+	}
+}
+
 // start brings every part up and answers with the administrator's kubeconfig when they work.
 func start(ctx context.Context, dir string, port, nodes int, audit bool, ended chan error) (string, error) {
 	p, err := preparePKI(dir, port)
 	if err != nil {
 		return "", err
 	}
+	// The parts are not told of the end: some of them end the process at once when they are.
 	run := func(name string, run func(context.Context, []string) error, args []string) {
-		go func() { ended <- fmt.Errorf("%s ended: %v", name, run(ctx, args)) }()
+		go func() { ended <- fmt.Errorf("%s ended: %v", name, run(context.Background(), args)) }()
 	}
 	run("etcd", runEtcd, etcdFlags(dir, port))
 	apiserver, err := apiServerFlags(dir, port, p, audit)
