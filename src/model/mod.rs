@@ -5,6 +5,7 @@ mod node;
 mod object;
 mod path;
 mod scalar;
+pub mod yaml;
 
 pub use class::Class;
 pub use node::{Map, Node};

@@ -153,6 +153,13 @@ impl Map {
     }
 }
 
+impl FromIterator<(String, Node)> for Map {
+    /// From entries whose keys are known to be different.
+    fn from_iter<I: IntoIterator<Item = (String, Node)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
 impl IntoIterator for Map {
     type Item = (String, Node);
     type IntoIter = std::vec::IntoIter<(String, Node)>;

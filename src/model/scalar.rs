@@ -46,3 +46,19 @@ pub enum Number {
     /// Finite; anything else is refused when it is read.
     Float(f64),
 }
+
+impl Number {
+    /// `float` as JSON has it: a whole number that an integer holds exactly is an integer.
+    ///
+    /// Source: Go's `encoding/json`, which writes `1.0` as `1`.
+    pub fn of(float: f64) -> Self {
+        // Up to 2^53 every whole float is exactly one integer.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        #[allow(clippy::cast_possible_truncation)] // whole and within 2^53
+        if float.fract() == 0.0 && float.abs() <= EXACT && !(float == 0.0 && float.is_sign_negative()) {
+            Number::Int(float as i64)
+        } else {
+            Number::Float(float)
+        }
+    }
+}
