@@ -107,10 +107,9 @@ impl Error {
             Error::TooLarge { .. } | Error::TooDeep { .. } | Error::TooMany { .. } => "limit",
             Error::DuplicateKey { .. } => "duplicate-key",
             Error::Cycle { .. } => "cycle",
-            Error::ComplexKey { .. }
-            | Error::KeyNotText { .. }
-            | Error::Unserializable { .. }
-            | Error::Tag { .. } => "unserializable-value",
+            Error::ComplexKey { .. } | Error::KeyNotText { .. } | Error::Unserializable { .. } | Error::Tag { .. } => {
+                "unserializable-value"
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::{HashMap, hash_map};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::tree::{Comment, Duplicates, Entry, Item, Kind, Limits, Mark, Placement, Raw, RawDocument, Style};
 use super::Error;
+use super::tree::{Comment, Duplicates, Entry, Item, Kind, Limits, Mark, Placement, Raw, RawDocument, Style};
 
 /// Reads every document of `text`.
 ///

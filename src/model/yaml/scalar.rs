@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn text_that_looks_like_a_type_of_yaml_1_1_stays_text() {
-        for text in ["yes", "on", "y", "12:30:45", "1.2.3", "0x", "1e", "-", "+", ".", "1__e", "0.0.0.0", "2001-13-01"] {
+        for text in ["yes", "on", "y", "12:30:45", "1.2.3", "0x", "1e", "-", "+", ".", "1__e", "0.0.0.0", "2001-13-01"]
+        {
             assert_eq!(plain(text), Typed::Text(text.to_owned()), "{text}");
         }
     }
@@ -275,10 +276,7 @@ mod tests {
     fn a_tag_decides_and_a_value_that_does_not_fit_it_is_refused() {
         let tagged = |text, tag| resolve(text, Style::Plain, Some(tag));
         assert_eq!(tagged("123", "tag:yaml.org,2002:str"), Some(Typed::Text("123".to_owned())));
-        assert_eq!(
-            resolve("3", Style::Double, Some("tag:yaml.org,2002:int")),
-            Some(Typed::Number(Number::Int(3)))
-        );
+        assert_eq!(resolve("3", Style::Double, Some("tag:yaml.org,2002:int")), Some(Typed::Number(Number::Int(3))));
         assert_eq!(tagged("abc", "tag:yaml.org,2002:int"), None);
         assert_eq!(tagged("1", "!mine"), Some(Typed::Text("1".to_owned())));
     }

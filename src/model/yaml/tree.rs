@@ -17,8 +17,7 @@ impl Limits {
     /// For manifests: 5 MiB, 128 levels, 400,000 values.
     ///
     /// An object that the API server takes has below 1.5 MiB; 400,000 values take about 60 MiB of memory.
-    pub const MANIFEST: Self =
-        Self { bytes: 5 << 20, depth: 128, values: 400_000, duplicates: Duplicates::Refused };
+    pub const MANIFEST: Self = Self { bytes: 5 << 20, depth: 128, values: 400_000, duplicates: Duplicates::Refused };
 }
 
 /// What to do about a key that is there twice in one mapping.
