@@ -1,1 +1,18 @@
-//! Policy: what may be applied at all. Sealed leaves only in Secret data, nothing of the agent's own.
+//! Policy: what may reach the API server at all. Pure; every refusal names object, field and place.
+
+mod admit;
+mod error;
+mod handling;
+mod limits;
+mod names;
+mod own;
+mod strip;
+mod taint;
+
+pub use admit::{Admitted, Item, admit};
+pub use error::{Error, Errors, Refusal};
+pub use handling::{Handling, Presence};
+pub use limits::{Agent, Limits, OwnObjects, PlainSecrets};
+
+/// Prefix of labels and annotations that only the agent may write, and the group of its resources.
+pub(crate) const RESERVED: &str = "gitwarrant.io";

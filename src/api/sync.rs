@@ -1,0 +1,140 @@
+//! `Sync`: what of a Repository is applied where, by whom. Namespaced; teams write it.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Duration, LocalName};
+
+/// What of a repository is applied where, and with whose rights.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[kube(
+    group = "gitwarrant.io",
+    version = "v1alpha1",
+    kind = "Sync",
+    namespaced,
+    plural = "syncs",
+    shortname = "gwsync",
+    category = "gitwarrant",
+    status = "SyncStatus",
+    derive = "PartialEq",
+    validation = Rule::new("size(self.metadata.name) <= 63")
+        .message("name must have at most 63 characters: it becomes a label of everything this Sync owns"),
+    doc = "What of a Repository is applied where, and with whose rights. Teams write it.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.lastAppliedRevision"),
+    printcolumn(name = "Signer", type_ = "string", json_path = ".status.signer"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("duration(self.interval) >= duration('1s')")
+        .message("interval must be at least 1s")
+        .field_path(".interval"),
+    validation = Rule::new("!self.path.startsWith('/') && !self.path.split('/').exists(part, part == '..')")
+        .message("path must stay inside the repository: relative, without `..`")
+        .field_path(".path"),
+    validation = Rule::new("!has(self.dependsOn) || self.dependsOn.all(one, self.dependsOn.exists_one(other, other.name == one.name))")
+        .message("dependsOn names a Sync twice")
+        .field_path(".dependsOn")
+)]
+pub struct SyncSpec {
+    /// Name of the Repository; it must allow this namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub repository: String,
+    /// Folder in the repository that is rendered, such as `./clusters/prod`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub path: String,
+    /// How often drift is looked for.
+    #[serde(default = "five_minutes")]
+    pub interval: Duration,
+    /// How soon a turn that did not work is tried again; `interval` where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_interval: Option<Duration>,
+    /// How long one turn may take, waiting for health included.
+    #[serde(default = "five_minutes")]
+    pub timeout: Duration,
+    /// Whether what left the repository is deleted.
+    #[serde(default)]
+    pub prune: bool,
+    /// Whether this Sync rests.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Whether a turn ends only when what was applied works.
+    #[serde(default)]
+    pub wait: bool,
+    /// Syncs of this namespace that must be Ready at the same commit first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub depends_on: Vec<LocalName>,
+    /// ServiceAccount of this namespace whose rights are used for every request; the namespace's `default` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
+    /// Namespace that is written into every namespaced object, overriding its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub target_namespace: Option<String>,
+    /// With which keys encrypted files are opened; without it an encrypted file refuses the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decryption: Option<Decryption>,
+    /// Whether Secrets with data that is not encrypted in the repository may be applied.
+    #[serde(default)]
+    pub allow_plain_secrets: bool,
+}
+
+/// With which keys encrypted files are opened.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Decryption {
+    /// The format.
+    pub provider: Provider,
+    /// Secret of this namespace with keys named `*.agekey` and `*.asc`.
+    pub secret_ref: LocalName,
+}
+
+/// The format of encrypted files.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// SOPS.
+    #[serde(rename = "sops")]
+    Sops,
+}
+
+/// What the agent last did.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SyncStatus {
+    /// The `metadata.generation` this is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Reconciling, Stalled, Verified, Fresh, Healthy.
+    pub conditions: Vec<Condition>,
+    /// Reference and commit last tried, `main@4f1c2d9`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_attempted_revision: Option<String>,
+    /// Reference and commit last applied completely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_applied_revision: Option<String>,
+    /// Who signed what is applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// How many objects are applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u32>,
+    /// Objects that would be deleted, and are kept until `gitwarrant.io/approve-prune` names the commit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_deletions: Vec<String>,
+    /// When the next turn is due, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_turn: Option<String>,
+    /// The last value of `gitwarrant.io/requestedAt` that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_requested_at: Option<String>,
+}
+
+const fn five_minutes() -> Duration {
+    Duration::from_secs(300)
+}

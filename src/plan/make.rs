@@ -1,0 +1,269 @@
+//! From what is wanted, recorded and found to what is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::model::{Key, Object, Place};
+use crate::policy::{Admitted, Handling};
+use crate::trust::Origin;
+
+use super::fuse::{blown, cascades};
+use super::order::rank;
+use super::{Departed, Entry, Existing, Held, HeldBecause, Identity, Inventory, Live, Owner, Prune, Stage, Target};
+
+/// What would be done, in order. Holds secrets: neither `Debug` nor `Clone`.
+pub struct Plan<O: Origin> {
+    applies: Vec<Apply>,
+    deletions: Vec<Deletion>,
+    held: Vec<Held>,
+    lost: Vec<Key>,
+    departed: Vec<Entry>,
+    intended: Inventory,
+    owner: Owner,
+    origin: O,
+}
+
+/// One object that is to be as its manifest says.
+pub struct Apply {
+    /// The manifest, with the owner's labels.
+    pub object: Object,
+    /// Where it lives.
+    pub target: Target,
+    /// How it wants to be handled.
+    pub handling: Handling,
+    /// What is there now.
+    pub existing: Option<Existing>,
+}
+
+/// One object that is to go: only while it has this UID and still names its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Where it lives.
+    pub target: Target,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// Why there is no plan; nothing may be changed then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Other Syncs own these: who came first keeps them.
+    Foreign(Vec<(Key, Place, Owner)>),
+    /// Two manifests are the same object in the cluster.
+    Same(Key, Place, Place),
+    /// A wanted object was not looked for.
+    NotSurveyed(Key),
+}
+
+impl<O: Origin> Plan<O> {
+    /// What is to be as its manifest says: definitions first.
+    pub fn applies(&self) -> &[Apply] {
+        &self.applies
+    }
+
+    /// What is to go: definitions last.
+    pub fn deletions(&self) -> &[Deletion] {
+        &self.deletions
+    }
+
+    /// Deletions that do not happen.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+
+    /// Recorded objects that somebody else has made anew or taken over: they are forgotten, not deleted.
+    pub fn lost(&self) -> &[Key] {
+        &self.lost
+    }
+
+    /// What must be recorded before the first request: everything that is recorded now, and everything that is wanted.
+    pub fn intended(&self) -> &Inventory {
+        &self.intended
+    }
+
+    /// The Sync it is for.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Where it is from.
+    pub fn origin(&self) -> &O {
+        &self.origin
+    }
+
+    /// Its parts, for the stage that does it.
+    pub(crate) fn into_parts(self) -> Parts {
+        Parts {
+            applies: self.applies,
+            deletions: self.deletions,
+            held: self.held,
+            lost: self.lost,
+            departed: self.departed,
+            owner: self.owner,
+        }
+    }
+}
+
+/// The parts of a plan. Holds secrets: neither `Debug` nor `Clone`.
+pub(crate) struct Parts {
+    pub(crate) applies: Vec<Apply>,
+    pub(crate) deletions: Vec<Deletion>,
+    pub(crate) held: Vec<Held>,
+    pub(crate) lost: Vec<Key>,
+    /// What is not wanted any more and stays recorded until it is gone.
+    pub(crate) departed: Vec<Entry>,
+    pub(crate) owner: Owner,
+}
+
+/// Plans how the cluster gets from what was found to what is wanted.
+///
+/// # Errors
+/// Another Sync owns a wanted object; two manifests are one object; something was not surveyed.
+pub fn plan<O: Origin>(
+    admitted: Admitted<O>,
+    inventory: &Inventory,
+    live: &Live,
+    prune: Prune,
+    owner: &Owner,
+) -> Result<Plan<O>, Refusal> {
+    let (items, origin) = admitted.into_parts();
+    let wanted = items
+        .into_iter()
+        .map(|item| {
+            let (object, key, handling) = item.into_parts();
+            let located = live.of(&key).ok_or_else(|| Refusal::NotSurveyed(key.clone()))?.clone();
+            Ok(Apply { object, target: located.target, handling, existing: located.existing })
+        })
+        .collect::<Result<Vec<_>, Refusal>>()?;
+    let applies = wanted_in_order(wanted, owner)?;
+    let mut intended = inventory.clone();
+    for apply in &applies {
+        let uid = apply.existing.as_ref().map(|existing| existing.uid.clone());
+        intended.record(Entry::new(apply.target.key.clone(), uid));
+    }
+    let identities = applies.iter().map(|apply| Identity::from(&apply.target.key)).collect();
+    let Farewell { deletions, held, lost, departed } = Farewell::decide(inventory, &identities, live, prune, owner);
+    departed.iter().for_each(|entry| intended.record(entry.clone()));
+    Ok(Plan { applies, deletions, held, lost, departed, intended, owner: owner.clone(), origin })
+}
+
+fn wanted_in_order(mut wanted: Vec<Apply>, owner: &Owner) -> Result<Vec<Apply>, Refusal> {
+    let mut seen: BTreeMap<Identity, Place> = BTreeMap::new();
+    let mut foreign = Vec::new();
+    for apply in &mut wanted {
+        let place = apply.object.place().clone();
+        let key = &apply.target.key;
+        if let Some(first) = seen.insert(Identity::from(key), place.clone()) {
+            return Err(Refusal::Same(key.clone(), first, place));
+        }
+        let other =
+            apply.existing.as_ref().and_then(|existing| existing.owner.as_ref()).filter(|found| *found != owner);
+        foreign.extend(other.map(|other| (key.clone(), place, other.clone())));
+        owner.mark(apply.object.body_mut());
+    }
+    if !foreign.is_empty() {
+        return Err(Refusal::Foreign(foreign));
+    }
+    wanted.sort_by_key(|apply| (Stage::of(&apply.target.key), rank(&apply.target.key)));
+    Ok(wanted)
+}
+
+/// What happens to what is recorded and not wanted any more.
+#[derive(Default)]
+struct Farewell {
+    deletions: Vec<Deletion>,
+    held: Vec<Held>,
+    lost: Vec<Key>,
+    departed: Vec<Entry>,
+}
+
+impl Farewell {
+    fn decide(inventory: &Inventory, wanted: &BTreeSet<Identity>, live: &Live, prune: Prune, owner: &Owner) -> Self {
+        let mut farewell = Self::default();
+        let mut going = Vec::new();
+        for entry in inventory.iter().filter(|entry| !wanted.contains(&Identity::from(&entry.key))) {
+            let located = match live.departed(&Identity::from(&entry.key)) {
+                Departed::Gone => continue,
+                Departed::Unknown => {
+                    farewell.hold(entry, HeldBecause::KindUnknown);
+                    continue;
+                }
+                Departed::Present(located) => located,
+            };
+            let Some(existing) = &located.existing else { continue };
+            let remade = entry.uid.as_ref().is_some_and(|uid| *uid != existing.uid);
+            if remade || existing.owner.as_ref() != Some(owner) {
+                farewell.lost.push(entry.key.clone());
+            } else if existing.deleting {
+                farewell.departed.push(entry.clone());
+            } else if existing.kept {
+                farewell.hold(entry, HeldBecause::ObjectSaysKeep);
+            } else if prune == Prune::Keep {
+                farewell.hold(entry, HeldBecause::PruneOff);
+            } else if prune == Prune::Fused && cascades(&entry.key) {
+                farewell.hold(entry, HeldBecause::Cascades);
+            } else if prune == Prune::Fused && entry.held {
+                farewell.hold(entry, HeldBecause::HeldBefore);
+            } else {
+                going.push((entry, Deletion { target: located.target.clone(), uid: existing.uid.clone() }));
+            }
+        }
+        let blown = if prune == Prune::Approved { None } else { blown(going.len(), inventory.len()) };
+        for (entry, deletion) in going {
+            match blown {
+                Some(because) => farewell.hold(entry, because),
+                None => {
+                    farewell.departed.push(entry.clone());
+                    farewell.deletions.push(deletion);
+                }
+            }
+        }
+        farewell.deletions.sort_by_key(|deletion| {
+            let key = &deletion.target.key;
+            std::cmp::Reverse((Stage::of(key), rank(key)))
+        });
+        farewell
+    }
+
+    fn hold(&mut self, entry: &Entry, because: HeldBecause) {
+        self.held.push(Held { key: entry.key.clone(), because });
+        let held = entry.held || because.needs_approval();
+        self.departed.push(Entry { held, ..entry.clone() });
+    }
+}
+
+impl Refusal {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::Foreign(_) => "owned-by-another",
+            Refusal::Same(..) => "duplicate-object",
+            Refusal::NotSurveyed(_) => "not-surveyed",
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Foreign(objects) => {
+                for (at, (key, place, owner)) in objects.iter().take(10).enumerate() {
+                    let between = if at == 0 { "" } else { "; " };
+                    write!(f, "{between}{place}: {key} is owned by {owner}, which came first and keeps it")?;
+                }
+                match objects.len().saturating_sub(10) {
+                    0 => f.write_str(". Remove it from one of the two"),
+                    more => write!(f, "; and {more} more"),
+                }
+            }
+            Refusal::Same(key, first, second) => write!(f, "{second}: {key} is the same object as the one at {first}"),
+            Refusal::NotSurveyed(key) => write!(f, "{key} was not looked for in the cluster; please report this"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+//! Where decrypted values may end, and what must not be left encrypted.
+
+use crate::model::{Key, Map, Node, Scalar, Value};
+
+use super::Refusal;
+
+/// What was counted on the way.
+#[derive(Debug, Default)]
+pub(super) struct Size {
+    /// Leaves.
+    pub(super) leaves: usize,
+    /// Bytes of open text, keys included.
+    pub(super) text: usize,
+}
+
+/// Checks every leaf of `body`.
+pub(super) fn check(key: &Key, body: &Map, size: &mut Size, refusals: &mut Vec<Refusal>) {
+    if body.get("sops").is_some() {
+        refusals.push(Refusal::Encrypted { field: "sops".to_owned() });
+    }
+    let mut path = Vec::new();
+    for (name, node) in body.iter() {
+        walk(is_secret(key), &mut path, name, node, size, refusals);
+    }
+}
+
+/// Whether `body` is a Secret that holds data, none of which was encrypted in the repository.
+pub(super) fn is_plain_secret(key: &Key, body: &Map) -> bool {
+    let values = || SECRET_DATA.iter().filter_map(|field| body.get(field)?.as_map()).flat_map(Map::iter);
+    let sealed = |node: &Node| matches!(node, Node::Scalar(Scalar::Sealed(_)));
+    let empty = |node: &Node| node.is_null() || node.as_text().is_some_and(str::is_empty);
+    is_secret(key) && values().any(|(_, node)| !empty(node)) && !values().any(|(_, node)| sealed(node))
+}
+
+const SECRET_DATA: [&str; 2] = ["data", "stringData"];
+
+fn is_secret(key: &Key) -> bool {
+    key.group.is_empty() && key.kind == "Secret"
+}
+
+fn walk<'a>(
+    secret: bool,
+    path: &mut Vec<String>,
+    name: &'a str,
+    node: &'a Node,
+    size: &mut Size,
+    refusals: &mut Vec<Refusal>,
+) {
+    path.push(name.to_owned());
+    size.text += name.len();
+    match node {
+        Node::Scalar(Scalar::Sealed(_)) => {
+            size.leaves += 1;
+            let at_home = secret && path.len() == 2 && SECRET_DATA.contains(&path[0].as_str());
+            if !at_home {
+                refusals.push(Refusal::Sealed { field: path.join(".") });
+            }
+        }
+        Node::Scalar(Scalar::Open(value)) => {
+            size.leaves += 1;
+            if let Value::Text(text) = value {
+                size.text += text.len();
+                if is_ciphertext(text) {
+                    refusals.push(Refusal::Encrypted { field: path.join(".") });
+                }
+            }
+        }
+        Node::List(list) => {
+            for (at, element) in list.iter().enumerate() {
+                walk(secret, path, &format!("[{at}]"), element, size, refusals);
+            }
+        }
+        Node::Map(map) => {
+            for (key, value) in map.iter() {
+                walk(secret, path, key, value, size, refusals);
+            }
+        }
+    }
+    path.pop();
+}
+
+/// Whether `text` is, or holds, a value as SOPS encrypts it.
+fn is_ciphertext(text: &str) -> bool {
+    let trimmed = text.trim();
+    trimmed.starts_with("ENC[") && trimmed.ends_with(']') || text.contains("ENC[AES256_GCM,")
+}
