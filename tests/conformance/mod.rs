@@ -1,5 +1,6 @@
 //! Collections of real cases, where they are present.
 
+mod crds;
 mod kustomize;
 mod sops;
 mod trust;
