@@ -9,11 +9,6 @@ use zeroize::Zeroizing;
 ///
 /// There is deliberately no `Debug`, `Display`, `Clone`, `PartialEq` or `Serialize`, here or on anything that holds one.
 /// [`Secret::expose`] may be called only in the files that `tests/architecture.rs` lists.
-///
-/// ```compile_fail
-/// let secret = gitwarrant::secret::Secret::new(b"hunter2".to_vec());
-/// println!("{secret:?}");
-/// ```
 pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
 impl Secret {

@@ -25,10 +25,6 @@ pub struct Judged {
 }
 
 /// Something every rule has passed. The only constructor is the end of [`crate::trust::verify`].
-///
-/// ```compile_fail
-/// let forged = gitwarrant::trust::Verified { what: (), objects: (), judged: vec![] };
-/// ```
 pub struct Verified<T> {
     what: T,
     root_tree: Oid,

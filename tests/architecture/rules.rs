@@ -2,7 +2,7 @@
 
 use super::source::{Named, Source};
 
-/// Which modules of ours a module may name.
+/// Which modules of ours a module may name. The stages after `trust` name it for the origin of what they carry.
 const MAY_NAME: [(&str, &[&str]); 16] = [
     ("secret", &[]),
     ("clock", &[]),
@@ -14,8 +14,8 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     ("keysource", &["secret", "clock"]),
     ("sops", &["model", "secret", "keysource", "trust"]),
     ("kustomize", &["model", "secret", "sops", "trust"]),
-    ("policy", &["model", "kustomize"]),
-    ("plan", &["model", "policy"]),
+    ("policy", &["model", "kustomize", "trust"]),
+    ("plan", &["model", "policy", "trust"]),
     ("cluster", &["model", "secret", "plan", "trust", "clock"]),
     ("settings", &["model", "secret"]),
     (
