@@ -43,7 +43,7 @@ pub(super) fn store(stream: &mut dyn BufRead, folder: &Path, algorithm: Algorith
         let written = pack::Bundle::write_to_directory(
             &mut Cursor::new(header).chain(stream),
             Some(folder),
-            &mut inflated.clone(),
+            &mut inflated.child(UNKNOWN),
             stop,
             None::<gix::odb::Handle>,
             algorithm.into(),
@@ -65,7 +65,7 @@ pub(super) fn store(stream: &mut dyn BufRead, folder: &Path, algorithm: Algorith
 fn watch(wait: &mpsc::Receiver<()>, inflated: &Inflated, stop: &AtomicBool) {
     let start = Instant::now();
     while let Err(mpsc::RecvTimeoutError::Timeout) = wait.recv_timeout(Duration::from_millis(100)) {
-        if inflated.step() > MAX_INFLATED || start.elapsed() > MAX_TIME {
+        if inflated.bytes.load(Ordering::Relaxed) > MAX_INFLATED || start.elapsed() > MAX_TIME {
             stop.store(true, Ordering::Relaxed);
         }
     }
@@ -74,23 +74,40 @@ fn watch(wait: &mpsc::Receiver<()>, inflated: &Inflated, stop: &AtomicBool) {
 /// Why a pack was not taken.
 pub(super) type Reason = Box<dyn StdError + Send + Sync>;
 
-/// Counts the bytes that entries inflate to, which is what the library reports as progress.
-#[derive(Clone, Default)]
-struct Inflated(Arc<AtomicUsize>);
+/// Counts the bytes that entries inflate to, which is one of the things the library reports as progress.
+#[derive(Default)]
+struct Inflated {
+    bytes: Arc<AtomicUsize>,
+    /// What else is counted; the library reads such counts back.
+    other: Arc<AtomicUsize>,
+    id: Id,
+}
+
+impl Inflated {
+    fn child(&self, id: Id) -> Self {
+        Self { bytes: Arc::clone(&self.bytes), other: Arc::default(), id }
+    }
+
+    fn count(&self) -> &Arc<AtomicUsize> {
+        if self.id == INFLATED { &self.bytes } else { &self.other }
+    }
+}
 
 impl Count for Inflated {
-    fn set(&self, _step: Step) {}
+    fn set(&self, step: Step) {
+        self.count().store(step, Ordering::Relaxed);
+    }
 
     fn step(&self) -> Step {
-        self.0.load(Ordering::Relaxed)
+        self.count().load(Ordering::Relaxed)
     }
 
     fn inc_by(&self, step: Step) {
-        self.0.fetch_add(step, Ordering::Relaxed);
+        self.count().fetch_add(step, Ordering::Relaxed);
     }
 
     fn counter(&self) -> StepShared {
-        Arc::clone(&self.0)
+        Arc::clone(self.count())
     }
 }
 
@@ -104,7 +121,7 @@ impl Progress for Inflated {
     }
 
     fn id(&self) -> Id {
-        UNKNOWN
+        self.id
     }
 
     fn message(&self, _level: MessageLevel, _message: String) {}
@@ -114,15 +131,18 @@ impl NestedProgress for Inflated {
     type SubProgress = Self;
 
     fn add_child(&mut self, _name: impl Into<String>) -> Self {
-        self.clone()
+        self.child(UNKNOWN)
     }
 
-    /// The bytes of the pack itself and its objects are counted too; they are few beside what is looked for.
-    fn add_child_with_id(&mut self, _name: impl Into<String>, _id: Id) -> Self {
-        self.clone()
+    fn add_child_with_id(&mut self, _name: impl Into<String>, id: Id) -> Self {
+        self.child(id)
     }
 }
 
+/// What the library calls both the bytes of entries and those of the objects made of them.
+///
+/// Source: `gix_pack::index::write::ProgressId`.
+const INFLATED: Id = *b"IWDB";
 /// Upper bound on the objects of one pack: twice those of a repository with 100,000 commits and large trees.
 const MAX_OBJECTS: u32 = 4_000_000;
 /// Upper bound on the memory that one object may take while it is made, in bytes; see [`super::objects`].

@@ -1,1 +1,4 @@
 //! See the files beside this one.
+
+mod objects;
+mod transport;

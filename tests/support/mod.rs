@@ -2,4 +2,6 @@
 
 pub mod controlplane;
 pub mod corpora;
+pub mod gitserver;
+pub mod repo;
 pub mod tools;
