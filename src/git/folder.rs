@@ -62,19 +62,19 @@ impl Walk {
         }
         let refuse = |why| Error::BadFile { path: place.to_owned(), why };
         let real = place.canonicalize().map_err(|_| refuse("is a link that leads nowhere"))?;
-        let Ok(below) = real.strip_prefix(&self.root) else {
+        let Ok(inner) = real.strip_prefix(&self.root) else {
             return Err(refuse("is a link that leaves the folder; commit the file itself"));
         };
         if place.starts_with(&real) {
             return Err(refuse("is a link to a folder it lies in"));
         }
-        Ok((!below.iter().any(|part| part == ".git")).then_some(real))
+        Ok((!inner.iter().any(|part| part == ".git")).then_some(real))
     }
 
     fn take(&mut self, real: &Path, path: RepoPath) -> Result<(), Error> {
         let mut bytes = Vec::new();
-        let read = File::open(real).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-        read.map_err(|source| Error::Disk { path: real.to_owned(), source })?;
+        let result = File::open(real).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+        result.map_err(|source| Error::Disk { path: real.to_owned(), source })?;
         self.bytes += bytes.len();
         if self.bytes > MAX_BYTES {
             return Err(Error::BadFile {

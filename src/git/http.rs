@@ -166,7 +166,7 @@ impl Http {
         let error = error.without_url();
         if error.is_timeout() || chain(&error).any(|cause| is_io(cause, io::ErrorKind::TimedOut)) {
             self.timed_out()
-        } else if chain(&error).any(|cause| cause.is::<rustls::Error>()) {
+        } else if chain(&error).any(<dyn StdError>::is::<rustls::Error>) {
             Error::Tls { url, source: Box::new(error) }
         } else {
             Error::Unreachable { url, source: Box::new(error) }
@@ -214,13 +214,9 @@ impl Read for Answer<'_> {
             return Err(io::Error::other(self.http.timed_out()));
         }
         let read = self.response.read(buffer)?;
-        match self.bytes_left.checked_sub(read as u64) {
-            Some(left) => self.bytes_left = left,
-            None => {
-                let Remote { url, max_bytes: limit, .. } = &self.http.remote;
-                return Err(io::Error::other(Error::TooLarge { url: url.to_string(), limit: *limit }));
-            }
-        }
+        let Remote { url, max_bytes, .. } = &self.http.remote;
+        let too_large = || io::Error::other(Error::TooLarge { url: url.to_string(), limit: *max_bytes });
+        self.bytes_left = self.bytes_left.checked_sub(read as u64).ok_or_else(too_large)?;
         Ok(read)
     }
 }

@@ -51,7 +51,9 @@ impl Https {
             Algorithm::Sha256 => pktline::write(&mut request, "object-format=sha256"),
         }
         request.extend_from_slice(DELIMITER);
-        arguments.iter().for_each(|argument| pktline::write(&mut request, argument));
+        for argument in arguments {
+            pktline::write(&mut request, argument);
+        }
         request.extend_from_slice(FLUSH);
         let answer = self.http.ask(Question::Command(request), deadline);
         if answer.is_err() {
@@ -159,7 +161,7 @@ impl PackStream<'_> {
             let Frame::Data(data) = frame(&mut self.answer)? else { return Ok(Vec::new()) };
             match data.split_first() {
                 // Empty ones keep the connection alive while the server thinks.
-                Some((1, [])) | Some((2, _)) => self.hurry(0)?,
+                Some((1, []) | (2, _)) => self.hurry(0)?,
                 Some((1, part)) => {
                     self.hurry(part.len())?;
                     return Ok(part.to_vec());
@@ -212,7 +214,7 @@ fn capabilities(answer: &mut Answer<'_>) -> Result<Algorithm, Error> {
         match frame(answer)? {
             // The first message is a comment, and ends.
             Frame::Flush if lines.iter().all(|line: &String| line.starts_with("# ")) && !lines.is_empty() => {
-                lines.clear()
+                lines.clear();
             }
             Frame::Flush => return read_capabilities(&lines).map_err(|what| answer.bad(what)),
             Frame::Delimiter => return Err(answer.bad("its capabilities are in sections")),
@@ -248,7 +250,7 @@ fn frame(answer: &mut Answer<'_>) -> Result<Frame, Error> {
 }
 
 /// How long a server's capabilities are remembered.
-const REMEMBERED: Duration = Duration::from_secs(600);
+const REMEMBERED: Duration = Duration::from_mins(10);
 /// Upper bound on capability lines; git names about ten.
 const MAX_CAPABILITIES: usize = 256;
 /// Upper bound on references that begin with the name asked for.

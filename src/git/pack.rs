@@ -150,4 +150,4 @@ const MAX_DECODING: usize = 192 << 20;
 /// Upper bound on all objects of a pack together, in bytes.
 const MAX_INFLATED: usize = 64 << 30;
 /// Upper bound on the time one pack may take.
-const MAX_TIME: Duration = Duration::from_secs(600);
+const MAX_TIME: Duration = Duration::from_mins(10);

@@ -30,8 +30,8 @@ fn errors(case: &Path) -> String {
     let artifacts = artifacts();
     let output = Command::new("rustc")
         .current_dir(case.parent().unwrap())
-        .args(["--edition=2024", "--crate-type=bin", "--emit=metadata", "-o", "/dev/null", "--error-format=short"])
-        .args(["--color=never", "--cap-lints=allow"])
+        .args(["--edition=2024", "--crate-type=bin", "--emit=metadata", "--error-format=short"])
+        .args(["--color=never", "--cap-lints=allow", "--out-dir", env!("CARGO_TARGET_TMPDIR")])
         .args(["gitwarrant", "serde"].map(|name| format!("--extern={name}={}", library(&artifacts, name).display())))
         .arg(format!("-Ldependency={}", artifacts.display()))
         .arg(case.file_name().unwrap())
