@@ -5,3 +5,4 @@ pub mod corpora;
 pub mod gitserver;
 pub mod repo;
 pub mod tools;
+pub mod signing;
