@@ -108,9 +108,9 @@ impl Tree<Local> {
 }
 
 impl Tree<Signed> {
-    /// Called with what [`super::verify`] proved, and the blobs that rule 11 has passed.
-    pub(super) fn signed(verified: super::Verified<crate::git::Commit>, blobs: BTreeMap<RepoPath, Oid>) -> Self {
-        let (what, _root_tree, objects, judged, policy) = verified.into_parts();
+    /// Called with what [`super::verify`] proved: the files of a tree that passed its rule.
+    pub(super) fn signed(verified: super::Verified<crate::git::Commit>) -> Self {
+        let (what, blobs, objects, judged, policy) = verified.into_parts();
         let origin = Signed { commit: what.head, reference: what.reference, judged, policy };
         Self { files: Files::Objects { objects, blobs }, origin }
     }

@@ -1,5 +1,7 @@
 //! The proof that a commit may be applied. It carries what it is about.
 
+use super::sources::{Signed, Tree};
+use super::tree::Blobs;
 use crate::git::{Commit, Objects, Oid};
 
 /// How a commit was signed.
@@ -27,7 +29,7 @@ pub struct Judged {
 /// Something every rule has passed. The only constructor is the end of [`crate::trust::verify`].
 pub struct Verified<T> {
     what: T,
-    root_tree: Oid,
+    blobs: Blobs,
     objects: Objects,
     judged: Vec<Judged>,
     policy: String,
@@ -35,8 +37,8 @@ pub struct Verified<T> {
 
 impl Verified<Commit> {
     /// Called by `verify` when every rule has passed, and by nobody else.
-    pub(super) fn prove(what: Commit, root_tree: Oid, objects: Objects, judged: Vec<Judged>, policy: String) -> Self {
-        Self { what, root_tree, objects, judged, policy }
+    pub(super) fn prove(what: Commit, blobs: Blobs, objects: Objects, judged: Vec<Judged>, policy: String) -> Self {
+        Self { what, blobs, objects, judged, policy }
     }
 
     /// The commit.
@@ -54,7 +56,12 @@ impl Verified<Commit> {
         &self.policy
     }
 
-    pub(super) fn into_parts(self) -> (Commit, Oid, Objects, Vec<Judged>, String) {
-        (self.what, self.root_tree, self.objects, self.judged, self.policy)
+    /// Its files, with what was proved about them.
+    pub fn into_tree(self) -> Tree<Signed> {
+        Tree::signed(self)
+    }
+
+    pub(super) fn into_parts(self) -> (Commit, Blobs, Objects, Vec<Judged>, String) {
+        (self.what, self.blobs, self.objects, self.judged, self.policy)
     }
 }

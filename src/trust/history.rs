@@ -1,0 +1,136 @@
+//! The graph of commits, read object by object. References, replacements, grafts and shallow marks are never asked.
+
+use std::cell::RefCell;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::rc::Rc;
+
+use super::Reason;
+use super::fault::{Fault, Judgement};
+use super::payload;
+use crate::git::{Kind, Objects, Oid};
+
+/// Upper bound on any object, in bytes.
+pub(super) const MAX_OBJECT: u64 = 64 << 20;
+/// Upper bound on the commits looked at in one judgement: a few hundred bytes are kept for each.
+const MAX_COMMITS: usize = 2_000_000;
+
+/// Tree, parents and date of a commit, as Git reads them.
+#[derive(Debug)]
+pub(super) struct Links {
+    pub(super) tree: Oid,
+    pub(super) parents: Vec<Oid>,
+    /// Committer date in seconds since 1970; 0 where it is unreadable.
+    pub(super) date: i64,
+}
+
+/// Commits on the way to the one to be judged.
+pub(super) struct History<'a> {
+    objects: &'a Objects,
+    links: RefCell<HashMap<Oid, Rc<Links>>>,
+}
+
+/// What a walk from a commit to its ancestors met.
+pub(super) struct Walk {
+    /// All commits met, without those to stop at.
+    pub(super) met: HashSet<Oid>,
+    /// Whether the commit to stop at was met.
+    pub(super) stopped: bool,
+    /// Whether a commit without parents was met.
+    pub(super) ended: bool,
+}
+
+impl<'a> History<'a> {
+    pub(super) fn new(objects: &'a Objects) -> Self {
+        Self { objects, links: RefCell::default() }
+    }
+
+    pub(super) fn objects(&self) -> &'a Objects {
+        self.objects
+    }
+
+    /// The commit, read strictly.
+    pub(super) fn commit(&self, id: &Oid) -> Judgement<payload::Commit> {
+        let raw = self.read(id, payload::MAX_COMMIT)?;
+        payload::commit(&raw, self.objects.algorithm()).map_err(|fault| fault.at(*id))
+    }
+
+    /// The commit's place in the graph, read as Git does.
+    pub(super) fn links(&self, id: &Oid) -> Judgement<Rc<Links>> {
+        if let Some(links) = self.links.borrow().get(id) {
+            return Ok(links.clone());
+        }
+        if self.links.borrow().len() >= MAX_COMMITS {
+            return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_COMMITS} commits")).at(*id));
+        }
+        let raw = self.read(id, MAX_OBJECT)?;
+        let links = payload::links(&raw, self.objects.algorithm()).map_err(|fault| fault.at(*id))?;
+        let links = Rc::new(Links { tree: links.0, parents: links.1, date: links.2 });
+        self.links.borrow_mut().insert(*id, links.clone());
+        Ok(links)
+    }
+
+    fn read(&self, id: &Oid, limit: u64) -> Judgement<Vec<u8>> {
+        let raw = self.objects.read(id, limit).map_err(|error| Fault::from(error).at(*id))?;
+        match raw.kind {
+            Kind::Commit => Ok(raw.bytes),
+            Kind::Tree | Kind::Blob | Kind::Tag => {
+                Err(Fault::new(Reason::MalformedObject, format!("object {id} is not a commit")).at(*id))
+            }
+        }
+    }
+
+    /// Everything reachable from `head`, not going on behind `stop`.
+    pub(super) fn walk(&self, head: &Oid, stop: Option<&Oid>) -> Judgement<Walk> {
+        let mut walk = Walk { met: HashSet::new(), stopped: false, ended: false };
+        let mut open = vec![*head];
+        while let Some(id) = open.pop() {
+            if Some(&id) == stop {
+                walk.stopped = true;
+                continue;
+            }
+            if !walk.met.insert(id) {
+                continue;
+            }
+            let links = self.links(&id)?;
+            walk.ended |= links.parents.is_empty();
+            open.extend(&links.parents);
+        }
+        Ok(walk)
+    }
+
+    /// Whether `ancestor` is `head` or can be reached from it. Newest commits are looked at first.
+    pub(super) fn reaches(&self, head: &Oid, ancestor: &Oid) -> Judgement<bool> {
+        let mut met = HashSet::from([*head]);
+        let mut open = BinaryHeap::from([(i64::MAX, *head)]);
+        while let Some((_, id)) = open.pop() {
+            if id == *ancestor {
+                return Ok(true);
+            }
+            for parent in &self.links(&id)?.parents {
+                if parent == ancestor {
+                    return Ok(true);
+                }
+                if met.insert(*parent) {
+                    open.push((self.links(parent)?.date, *parent));
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// `commits` with every parent before its children.
+    pub(super) fn parents_first(&self, head: &Oid, commits: &HashSet<Oid>) -> Judgement<Vec<Oid>> {
+        let mut order = Vec::with_capacity(commits.len());
+        let mut seen = HashSet::new();
+        let mut open = vec![(*head, false)];
+        while let Some((id, parents_done)) = open.pop() {
+            if parents_done {
+                order.push(id);
+            } else if commits.contains(&id) && seen.insert(id) {
+                open.push((id, true));
+                open.extend(self.links(&id)?.parents.iter().rev().map(|parent| (*parent, false)));
+            }
+        }
+        Ok(order)
+    }
+}

@@ -1,0 +1,109 @@
+//! Symlinks: each must end inside the repository, and one inside the applied folder must end there.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::fault::Judgement;
+use super::tree::{is_within, unsafe_tree};
+use crate::git::Oid;
+use crate::model::RepoPath;
+
+/// Upper bound on links followed for one path, as in Linux.
+const MAX_HOPS: usize = 40;
+/// Upper bound on files that links show a second time.
+const MAX_SHOWN_AGAIN: usize = 100_000;
+
+/// The files that links show: a link to a file is that file, a link to a folder is all below it.
+pub(super) fn resolve(
+    files: &BTreeMap<String, Oid>,
+    links: &BTreeMap<String, String>,
+    applied: Option<&RepoPath>,
+) -> Judgement<BTreeMap<String, Oid>> {
+    let mut shown = BTreeMap::new();
+    for (link, target) in links {
+        let end = follow(link, target, links)?;
+        if let Some(applied) = applied
+            && is_within(link, applied)
+            && !is_within(&end, applied)
+        {
+            let fact = format!("link `{}` leaves the applied folder {applied}", link.escape_debug());
+            return Err(unsafe_tree(fact));
+        }
+        if let Some(id) = files.get(&end) {
+            shown.insert(link.clone(), *id);
+        }
+        let below = if end.is_empty() { String::new() } else { format!("{end}/") };
+        // A folder that holds its own link would show itself without end.
+        if !link.starts_with(&below) {
+            for (path, id) in files.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below)) {
+                shown.insert(format!("{link}/{}", &path[below.len()..]), *id);
+            }
+        }
+        if shown.len() > MAX_SHOWN_AGAIN {
+            return Err(unsafe_tree(format!("links show more than {MAX_SHOWN_AGAIN} files again")));
+        }
+    }
+    Ok(shown)
+}
+
+/// Where `link` ends; empty for the repository's root. It need not exist.
+fn follow(link: &str, target: &str, links: &BTreeMap<String, String>) -> Judgement<String> {
+    let refuse =
+        |what: &str| unsafe_tree(format!("link `{}` to `{}` {what}", link.escape_debug(), target.escape_debug()));
+    let mut at: Vec<&str> = link.split('/').collect();
+    at.pop();
+    let mut open: VecDeque<&str> = VecDeque::new();
+    let mut next = Some(target);
+    let mut hops = 0;
+    loop {
+        if let Some(target) = next.take() {
+            hops += 1;
+            if hops > MAX_HOPS {
+                return Err(refuse("goes in a circle"));
+            }
+            if target.is_empty()
+                || target.starts_with('/')
+                || target.contains('\\')
+                || target.chars().any(char::is_control)
+            {
+                return Err(refuse("is not a relative path"));
+            }
+            target.split('/').rev().for_each(|part| open.push_front(part));
+        }
+        match open.pop_front() {
+            None => return Ok(at.join("/")),
+            Some("" | ".") => {}
+            Some("..") => {
+                at.pop().ok_or_else(|| refuse("leaves the repository"))?;
+            }
+            Some(part) => {
+                at.push(part);
+                if let Some(target) = links.get(&at.join("/")) {
+                    at.pop();
+                    next = Some(target);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(target: &str) -> Option<String> {
+        let links = [("a/b/link", target), ("dir", "a/b"), ("up", ".."), ("x", "y"), ("y", "x")];
+        let links = links.map(|(link, target)| (link.to_owned(), target.to_owned())).into();
+        follow("a/b/link", target, &links).ok()
+    }
+
+    #[test]
+    fn links_end_inside_or_are_refused() {
+        assert_eq!(end("c").as_deref(), Some("a/b/c"));
+        assert_eq!(end("../../d").as_deref(), Some("d"));
+        assert_eq!(end("../..").as_deref(), Some(""));
+        assert_eq!(end("../../dir/c").as_deref(), Some("a/b/c"), "through another link");
+        for bad in ["/etc", "", "../../..", "../../up/x", "../../x", "link", "a\\b"] {
+            assert_eq!(end(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! OpenPGP signatures on commits: our own packet and envelope rules first, then sequoia's mathematics and certificates.
+
+mod certificates;
+mod key;
+mod packet;
+
+pub(super) use certificates::Certificates;
+
+use sequoia_openpgp::packet::Signature;
+use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::{Packet, PacketPile};
+
+use super::Reason;
+use super::fault::{Fault, Judgement};
+use super::signer::Signer;
+use super::time::{Skew, show};
+use super::verified::SignatureKind;
+
+/// Judges the bytes inside `PGP SIGNATURE` armor over `payload`, for a commit made at `date`, `now`.
+pub(super) fn judge(
+    bytes: &[u8],
+    payload: &[u8],
+    date: i64,
+    now: i64,
+    skew: Skew,
+    trusted: &Certificates,
+) -> Judgement<Signer> {
+    let outline = packet::outline(bytes)?;
+    judge_times(&outline, date, now, skew)?;
+    let signature = parse(bytes)?;
+    let candidates = trusted.by_issuers(&outline.issuers);
+    if candidates.is_empty() {
+        let named: Vec<String> = outline.issuers.iter().map(|id| hex(id)).collect();
+        return Err(Fault::new(Reason::UnknownSigner, format!("key {} is not listed", named.join(" or "))));
+    }
+    // Several certificates may hold the same key; one in which it is in order is enough.
+    let mut first_fault = None;
+    for candidate in candidates {
+        match candidate.judge(&signature, payload, outline.created) {
+            Ok(key) => {
+                let names = vec![candidate.principal.to_owned()];
+                return Ok(Signer { names, speaks_for: vec![], key, kind: SignatureKind::Pgp });
+            }
+            Err(fault) => {
+                first_fault.get_or_insert(fault);
+            }
+        }
+    }
+    Err(first_fault.unwrap_or_else(|| Fault::new(Reason::UnknownSigner, "no listed key")))
+}
+
+fn judge_times(outline: &packet::Outline, date: i64, now: i64, skew: Skew) -> Judgement<()> {
+    let created = outline.created;
+    if created > now.saturating_add(skew.future) {
+        return Err(Fault::new(
+            Reason::FutureDated,
+            format!("the signature's time {} lies in the future", show(created)),
+        ));
+    }
+    if (created - date).abs() > skew.backward {
+        let fact = format!("the signature was made at {} and the commit at {}", show(created), show(date));
+        return Err(Fault::new(Reason::SignatureTimeMismatch, fact));
+    }
+    match outline.expires {
+        Some(expires) if expires <= now => {
+            Err(Fault::new(Reason::SignatureExpired, format!("the signature expired at {}", show(expires))))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Judgement<Signature> {
+    let malformed = || Fault::new(Reason::MalformedSignature, "the OpenPGP signature packet cannot be read");
+    let mut packets = PacketPile::from_bytes(bytes).map_err(|_| malformed())?.into_children();
+    match (packets.next(), packets.next()) {
+        (Some(Packet::Signature(signature)), None) => Ok(signature),
+        _ => Err(malformed()),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}

@@ -1,0 +1,76 @@
+//! Which commits are new, and whether the head may follow what was applied at all.
+
+use super::Reason;
+use super::fault::{Fault, Judgement};
+use super::history::{History, Walk};
+use super::policy::{Mode, Policy};
+use crate::git::Oid;
+
+/// The commits to be judged, every parent before its children.
+///
+/// Reachable from `head` and not from `applied` (before the first apply: not from the pinned root), as far as the mode
+/// asks for them.
+pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied: Option<&Oid>) -> Judgement<Vec<Oid>> {
+    let base = applied.unwrap_or(&policy.root);
+    let walk = history.walk(head, Some(base))?;
+    refuse_other_root(history, policy, head, base, &walk)?;
+    let mut new = walk.met;
+    if !walk.stopped || walk.ended {
+        let old = history.walk(base, None)?.met;
+        if !walk.stopped && policy.rollback_to.as_ref() != Some(head) {
+            return Err(not_a_descendant(head, base, old.contains(head)));
+        }
+        new.retain(|id| !old.contains(id));
+    }
+    match policy.mode {
+        Mode::EveryCommit => history.parents_first(head, &new),
+        Mode::FirstParent => {
+            let mut line = first_parent_line(history, head, |id| new.contains(id))?;
+            let end = line.pop();
+            if walk.stopped && end.as_ref() != Some(base) {
+                let fact = format!("{base} is not on the first-parent line of {head}");
+                return Err(Fault::new(Reason::FirstParentDiscontinuity, fact).at(*head));
+            }
+            line.reverse();
+            Ok(line)
+        }
+        Mode::Head => Ok(new.get(head).copied().into_iter().collect()),
+        Mode::Tag => Ok(Vec::new()),
+    }
+}
+
+/// The first-parent line from `head` on while `more`, and the first commit behind that, if there is one.
+fn first_parent_line(history: &History<'_>, head: &Oid, more: impl Fn(&Oid) -> bool) -> Judgement<Vec<Oid>> {
+    let mut line = vec![*head];
+    let mut at = *head;
+    while more(&at) {
+        match history.links(&at)?.parents.first() {
+            Some(parent) => at = *parent,
+            None => {
+                let fact = format!("the first-parent line of {head} ends at {at}");
+                return Err(Fault::new(Reason::FirstParentDiscontinuity, fact).at(*head));
+            }
+        }
+        line.push(at);
+    }
+    Ok(line)
+}
+
+fn refuse_other_root(history: &History<'_>, policy: &Policy, head: &Oid, base: &Oid, walk: &Walk) -> Judgement<()> {
+    let root = &policy.root;
+    let found = walk.met.contains(root) || walk.stopped && history.reaches(base, root)?;
+    if found {
+        return Ok(());
+    }
+    let fact = format!("{head} does not descend from the pinned commit {root}");
+    Err(Fault::new(Reason::TrustRootNotAncestor, fact).at(*head))
+}
+
+fn not_a_descendant(head: &Oid, base: &Oid, older: bool) -> Fault {
+    let fault = if older {
+        Fault::new(Reason::Rollback, format!("{head} is older than {base}, which was applied"))
+    } else {
+        Fault::new(Reason::NonFastForward, format!("{head} does not descend from {base}, which was applied"))
+    };
+    fault.at(*head)
+}

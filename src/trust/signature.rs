@@ -1,0 +1,41 @@
+//! Who signed a commit or tag: from its payload and armor to a signer.
+
+use super::Reason;
+use super::allowed_signers::AllowedSigners;
+use super::envelope::{self, Envelope};
+use super::fault::{Fault, Judgement};
+use super::openpgp::{self, Certificates};
+use super::payload::Signed;
+use super::policy::Policy;
+use super::signer::Signer;
+use super::ssh;
+
+/// Whose signatures count.
+#[derive(Clone, Copy)]
+pub(super) struct Believed<'a> {
+    pub(super) allowed: &'a AllowedSigners,
+    pub(super) certificates: &'a Certificates,
+}
+
+/// The signer of something made at `date`, judged `now`.
+pub(super) fn judge(
+    signed: &Signed,
+    date: i64,
+    now: i64,
+    policy: &Policy,
+    believed: Believed<'_>,
+) -> Judgement<Signer> {
+    let armor = object.signature.as_ref().ok_or_else(|| Fault::new(Reason::Unsigned, "it is not signed"))?;
+    let payload = &object.payload;
+    let signer = match envelope::open(armor)? {
+        Envelope::Ssh(bytes) => {
+            let (revoked, no_touch) = (&policy.revoked, &policy.no_touch_allowed);
+            ssh::judge(&bytes, payload, date, believed.allowed, revoked, no_touch)?
+        }
+        Envelope::OpenPgp(bytes) => openpgp::judge(&bytes, payload, date, now, policy.skew, believed.certificates)?,
+    };
+    if signer.is_among(&policy.revoked_principals) {
+        return Err(Fault::new(Reason::RevokedKey, format!("{} may sign nothing any more", signer.names.join(","))));
+    }
+    Ok(signer)
+}

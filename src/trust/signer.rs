@@ -1,0 +1,78 @@
+//! Who signed, and who that may speak for.
+
+use super::pattern::PatternList;
+use super::verified::{Judged, SignatureKind};
+use crate::git::Oid;
+
+/// The holder of a listed key who made a good signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signer {
+    /// The principals the key stands for; never empty.
+    pub(super) names: Vec<String>,
+    /// Whom the key may speak for, where its lines say so by pattern.
+    pub(super) speaks_for: Vec<PatternList>,
+    /// Fingerprint: `SHA256:…` or hexadecimal.
+    pub(super) key: String,
+    pub(super) kind: SignatureKind,
+}
+
+impl Signer {
+    /// Whether one of `principals` is the signer.
+    pub(super) fn is_among(&self, principals: &[String]) -> bool {
+        self.names.iter().any(|name| principals.contains(name))
+    }
+
+    /// Whether `email` is an address of the signer.
+    pub(super) fn has_address(&self, email: &str) -> bool {
+        self.names.iter().any(|name| name == email) || self.speaks_for.iter().any(|list| list.matches(email))
+    }
+
+    /// The proof for commit `id`.
+    pub(super) fn judged(&self, id: Oid) -> Judged {
+        Judged { id, signer: self.names.join(","), key: self.key.clone(), kind: self.kind }
+    }
+
+    /// The same signer with the principals that `other` agrees to; `None` where there is none.
+    pub(super) fn as_in(mut self, other: &Signer) -> Option<Self> {
+        self.names.retain(|name| other.names.contains(name));
+        self.speaks_for.clear();
+        (!self.names.is_empty()).then_some(self)
+    }
+
+    /// Whether the two may be one person.
+    fn meets(&self, other: &Signer) -> bool {
+        self.is_among(&other.names)
+    }
+}
+
+/// How many different people made these signatures: signers that share a principal count once.
+pub(super) fn people(signers: &[Signer]) -> usize {
+    let mut groups: Vec<Vec<&Signer>> = Vec::new();
+    for signer in signers {
+        let (mut same, mut rest): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group: &Vec<&Signer>| group.iter().any(|other| other.meets(signer)));
+        let mut merged: Vec<&Signer> = same.drain(..).flatten().collect();
+        merged.push(signer);
+        rest.push(merged);
+        groups = rest;
+    }
+    groups.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signer(names: &[&str]) -> Signer {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Signer { names, speaks_for: vec![], key: String::new(), kind: SignatureKind::Ssh }
+    }
+
+    #[test]
+    fn two_keys_of_one_principal_are_one_person() {
+        assert_eq!(people(&[signer(&["a"]), signer(&["a"])]), 1);
+        assert_eq!(people(&[signer(&["a"]), signer(&["b"]), signer(&["a", "b"])]), 1);
+        assert_eq!(people(&[signer(&["a"]), signer(&["b"])]), 2);
+        assert_eq!(people(&[]), 0);
+    }
+}

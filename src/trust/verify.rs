@@ -1,0 +1,166 @@
+//! The one door: from what was fetched to what may be applied.
+
+use jiff::Timestamp;
+
+use super::fault::{Fault, Judgement};
+use super::history::History;
+use super::policy::{Mode, Policy};
+use super::rules::Rules;
+use super::signer::{self, Signer};
+use super::verified::{Judged, Verified};
+use super::{Reason, Refusal, range, tag, tree};
+use crate::git::{Commit, Fetched, Oid};
+use crate::model::RepoPath;
+
+/// What was applied before: where judging begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base {
+    /// The commit applied last; `None` before the first time.
+    pub applied: Option<Oid>,
+    /// The tag applied last, in tag mode.
+    pub applied_tag: Option<String>,
+}
+
+/// Judges the fetched head and its history by `policy`, `now`; `path` is the folder that will be applied.
+///
+/// Asks nothing but the objects: no reference, no replacement, no configuration, no clock.
+pub fn verify(
+    fetched: Fetched<Commit>,
+    policy: &Policy,
+    base: &Base,
+    path: Option<&RepoPath>,
+    now: Timestamp,
+) -> Result<Verified<Commit>, Box<Refusal>> {
+    let (commit, objects) = fetched.into_parts();
+    let mut judged = Vec::new();
+    let proved = {
+        let history = History::new(&objects);
+        let subject = Subject { commit: &commit, history: &history, policy, base, path, now: now.as_second() };
+        subject.judge(&mut judged).map_err(|fault| {
+            let touched = fault.at.map(|at| touched(&history, &at)).unwrap_or_default();
+            Box::new(Refusal::new(fault, commit.head, judged.clone(), touched))
+        })
+    };
+    let files = proved?;
+    Ok(Verified::prove(commit, files, objects, judged, policy.digest().to_owned()))
+}
+
+/// The files that commit `at` changes, as far as they can be told.
+fn touched(history: &History<'_>, at: &Oid) -> Vec<String> {
+    let list = || -> Judgement<Vec<String>> {
+        let links = history.links(at)?;
+        super::changes::against_first_parent(history, &links.tree, &links.parents)
+    };
+    list().unwrap_or_default()
+}
+
+struct Subject<'a> {
+    commit: &'a Commit,
+    history: &'a History<'a>,
+    policy: &'a Policy,
+    base: &'a Base,
+    path: Option<&'a RepoPath>,
+    now: i64,
+}
+
+impl Subject<'_> {
+    fn judge(&self, judged: &mut Vec<Judged>) -> Judgement<tree::Blobs> {
+        let head = &self.commit.head;
+        self.refuse_other_hash(head)?;
+        let tag = match self.policy.mode {
+            Mode::Tag => Some(self.read_tag()?),
+            Mode::EveryCommit | Mode::FirstParent | Mode::Head => None,
+        };
+        let base = self.base.applied.as_ref().unwrap_or(&self.policy.root);
+        let new = range::decide(self.history, self.policy, head, self.base.applied.as_ref())
+            .map_err(|fault| self.prefer_broken_head(fault))?;
+        let rules = Rules::new(self.policy, self.history, *base, self.now);
+        let mut head_signer = None;
+        if let Some((id, tag)) = tag {
+            let signer = rules.tag(&tag, head).map_err(|fault| fault.at(id))?;
+            judged.push(signer.judged(id));
+            head_signer = Some(signer);
+        }
+        for id in &new {
+            let signer = rules.commit(id)?;
+            judged.insert(0, signer.judged(*id));
+            if id == head {
+                head_signer = Some(signer);
+            }
+        }
+        if let Some(signer) = head_signer {
+            self.judge_promotion(&signer)?;
+            self.judge_threshold(&rules, signer)?;
+        }
+        let root_tree = self.history.links(head)?.tree;
+        tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))
+    }
+
+    fn refuse_other_hash(&self, head: &Oid) -> Judgement<()> {
+        let own = self.history.objects().algorithm();
+        let ids = [Some(head), Some(&self.policy.root), self.base.applied.as_ref()];
+        match ids.into_iter().flatten().find(|id| id.algorithm() != own) {
+            Some(id) => {
+                Err(Fault::new(Reason::BadConfiguration, format!("{id} is not an id of this repository's hash")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn read_tag(&self) -> Judgement<(Oid, super::payload::Tag)> {
+        let (head, reference) = (&self.commit.head, &self.commit.reference);
+        let Some(id) = self.commit.tag else {
+            return Err(Fault::new(Reason::Unsigned, "the reference is no annotated tag").at(*head));
+        };
+        let tag = tag::read(self.history, &id, reference, head)?;
+        if let Some(applied) = &self.base.applied_tag {
+            tag::judge_version(&tag.name, head, applied, self.base.applied.as_ref()).map_err(|fault| fault.at(id))?;
+        }
+        Ok((id, tag))
+    }
+
+    /// A head that breaks the grammar may hide its parents; then that is the reason, not where it leads.
+    fn prefer_broken_head(&self, fault: Fault) -> Fault {
+        let unrelated = matches!(fault.reason, Reason::TrustRootNotAncestor | Reason::NonFastForward);
+        match self.history.commit(&self.commit.head) {
+            Err(broken) if unrelated => broken,
+            Ok(_) | Err(_) => fault,
+        }
+    }
+
+    fn judge_promotion(&self, signer: &Signer) -> Judgement<()> {
+        if self.policy.promoters.is_empty() || signer.is_among(&self.policy.promoters) {
+            return Ok(());
+        }
+        let fact = format!("the head is signed by {}, who is no promoter", signer.names.join(","));
+        Err(Fault::new(Reason::HeadNotPromoted, fact).at(self.commit.head))
+    }
+
+    /// Counts who signed the commits on the first-parent line that carry exactly the head's tree.
+    fn judge_threshold(&self, rules: &Rules<'_>, head_signer: Signer) -> Judgement<()> {
+        let needed = self.policy.threshold;
+        if needed <= 1 {
+            return Ok(());
+        }
+        let tree = self.history.links(&self.commit.head)?.tree;
+        let mut signers = vec![head_signer];
+        let mut at = self.commit.head;
+        while at != self.policy.root && signer::people(&signers) < needed {
+            let links = self.history.links(&at)?;
+            if links.tree != tree {
+                break;
+            }
+            signers.extend(rules.signer(&at).ok());
+            match links.parents.first() {
+                Some(parent) => at = *parent,
+                None => break,
+            }
+        }
+        let people = signer::people(&signers);
+        if people >= needed {
+            return Ok(());
+        }
+        let fact = format!("{people} of {needed} principals signed the head's tree");
+        Err(Fault::new(Reason::ThresholdNotMet, fact).at(self.commit.head))
+    }
+}
