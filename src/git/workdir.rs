@@ -152,7 +152,12 @@ pub(super) fn peel(objects: &Objects, id: Oid) -> Result<(Oid, Option<Oid>), Not
         match objects.read(&at, MAX_TAG) {
             Ok(raw) => match raw.kind {
                 Kind::Commit => return Ok((at, tag)),
-                Kind::Tag => at = tagged(&raw.bytes).ok_or(NotACommit)?,
+                Kind::Tag => match tagged(&raw.bytes) {
+                    Some(next) => at = next,
+                    // What a tag says and where it leads is for judging, not for finding.
+                    None => return Ok((at, Some(id))),
+                },
+                Kind::Tree | Kind::Blob if tag.is_some() => return Ok((at, tag)),
                 Kind::Tree | Kind::Blob => return Err(NotACommit),
             },
             Err(ReadError::Missing { .. } | ReadError::Corrupt { .. } | ReadError::TooLarge { .. }) => {

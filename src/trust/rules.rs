@@ -84,7 +84,7 @@ impl<'a> Rules<'a> {
 
     fn listed(&self, signature_of: &payload::Signed, date: i64) -> Judgement<Signer> {
         let believed = Believed { allowed: &self.policy.allowed, certificates: &self.policy.certificates };
-        signature::judge(signed, date, self.now, self.policy, believed)
+        signature::judge(signature_of, date, self.now, self.policy, believed)
     }
 
     /// Every one of `files` must list the signer.

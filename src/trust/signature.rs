@@ -19,7 +19,7 @@ pub(super) struct Believed<'a> {
 
 /// The signer of something made at `date`, judged `now`.
 pub(super) fn judge(
-    signed: &Signed,
+    object: &Signed,
     date: i64,
     now: i64,
     policy: &Policy,
