@@ -4,5 +4,5 @@ pub mod controlplane;
 pub mod corpora;
 pub mod gitserver;
 pub mod repo;
-pub mod tools;
 pub mod signing;
+pub mod tools;
