@@ -128,13 +128,13 @@ impl Signers {
     /// Commits all that is in the working copy (or nothing new) and returns the commit's id.
     pub fn commit(&self, repository: &Path, message: &str, by: By<'_>, date: i64) -> String {
         run(self.git(repository, date).args(["add", "--all"]));
-        run(self.signing(repository, by, date, &["commit", "--quiet", "--allow-empty", "--message", message]));
+        run(&mut self.signing(repository, by, date, &["commit", "--quiet", "--allow-empty", "--message", message]));
         self.rev_parse(repository, "HEAD")
     }
 
     /// Merges `branch` with a merge commit, always, and returns its id.
     pub fn merge(&self, repository: &Path, branch: &str, by: By<'_>, date: i64) -> String {
-        run(self.signing(repository, by, date, &["merge", "--quiet", "--no-ff", "--no-edit", branch]));
+        run(&mut self.signing(repository, by, date, &["merge", "--quiet", "--no-ff", "--no-edit", branch]));
         self.rev_parse(repository, "HEAD")
     }
 
