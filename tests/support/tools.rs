@@ -1,7 +1,7 @@
 //! Programs that tests and the demo need: found, or missed in one line that says how to get them.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// Where to get each program, as the sentence that ends a run without it.
 const SOURCES: [(&str, &str); 4] = [
@@ -29,6 +29,28 @@ pub fn run(command: &mut Command) -> Result<String, String> {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }
     Err(format!("{command:?} ended with {status}:\n{}", String::from_utf8_lossy(&stderr).trim_end()))
+}
+
+/// Runs `program` below a shell that ends it when its own standard input closes: the one sign of this process's end
+/// that also comes after SIGKILL. What it says goes to `log`.
+pub fn spawn_tied(program: &Path, flags: &[String], log: &Path) -> Result<Child, String> {
+    let file = std::fs::File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
+    Command::new("sh")
+        .args(["-c", r#""$@" & part=$!; cat >/dev/null; kill -9 "$part""#, "sh"])
+        .arg(program)
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(file)
+        .spawn()
+        .map_err(|error| format!("{}: {error}", program.display()))
+}
+
+/// The last lines of a log, for an error.
+pub fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    format!("{}\n(all of it: {})", lines[lines.len().saturating_sub(15)..].join("\n"), log.display())
 }
 
 /// Cargo's target folder, by where the running test or demo lies in it (`target/PROFILE/{deps,examples}/NAME`).

@@ -2,13 +2,13 @@
 //!
 //! There is no controller manager, scheduler or node among them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use super::{tail, tools};
+use super::tools;
 
 /// How long the API server may take to write its certificate and listen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +21,12 @@ pub fn kubeconfig(folder: &Path) -> PathBuf {
 /// Starts both below `folder`; each ends when its standard input closes.
 pub fn start(binaries: &Path, folder: &Path) -> Result<Vec<Child>, String> {
     let said = |error: std::io::Error| format!("{}: {error}", folder.display());
+    for program in ["etcd", "kube-apiserver"] {
+        let path = binaries.join(program);
+        if !path.is_file() {
+            return Err(format!("KUBEBUILDER_ASSETS: {} is not a file", path.display()));
+        }
+    }
     let [client, peer, secure] = free_ports().map_err(said)?;
     // The token is the temporary folder's random name: good for as long as this test runs, on loopback.
     let token = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -30,9 +36,8 @@ pub fn start(binaries: &Path, folder: &Path) -> Result<Vec<Child>, String> {
         Command::new(tools::find("ssh-keygen")?).args(["-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f"]).arg(&key),
     )?;
 
-    let etcd = spawn(
+    let etcd = tools::spawn_tied(
         &binaries.join("etcd"),
-        &folder.join("etcd.log"),
         &[
             format!("--data-dir={}", folder.join("etcd").display()),
             format!("--listen-client-urls=http://127.0.0.1:{client}"),
@@ -40,11 +45,11 @@ pub fn start(binaries: &Path, folder: &Path) -> Result<Vec<Child>, String> {
             format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
             "--unsafe-no-fsync".to_owned(),
         ],
+        &folder.join("etcd.log"),
     )?;
     let log = folder.join("kube-apiserver.log");
-    let server = spawn(
+    let server = tools::spawn_tied(
         &binaries.join("kube-apiserver"),
-        &log,
         &[
             format!("--etcd-servers=http://127.0.0.1:{client}"),
             format!("--secure-port={secure}"),
@@ -61,36 +66,19 @@ pub fn start(binaries: &Path, folder: &Path) -> Result<Vec<Child>, String> {
             // They wait for service accounts that no controller manager makes here.
             "--disable-admission-plugins=ServiceAccount".to_owned(),
         ],
+        &log,
     )?;
     let parts = vec![etcd, server];
     let certificate = folder.join("certificates/apiserver.crt");
     let begin = Instant::now();
     while !(certificate.is_file() && std::net::TcpStream::connect(("127.0.0.1", secure)).is_ok()) {
         if begin.elapsed() > PATIENCE {
-            return Err(format!("kube-apiserver of KUBEBUILDER_ASSETS does not listen; it said:\n{}", tail(&log)));
+            return Err(format!("kube-apiserver of KUBEBUILDER_ASSETS does not listen; it said:\n{}", tools::tail(&log)));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     fs::write(kubeconfig(folder), kubeconfig_text(secure, &certificate, &token)).map_err(said)?;
     Ok(parts)
-}
-
-/// Runs `program` below a shell that ends it when its own standard input closes: the one sign of this process's end
-/// that also comes after SIGKILL.
-fn spawn(program: &Path, log: &Path, flags: &[String]) -> Result<Child, String> {
-    if !program.is_file() {
-        return Err(format!("KUBEBUILDER_ASSETS: {} is not a file", program.display()));
-    }
-    let file = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
-    Command::new("sh")
-        .args(["-c", r#""$@" & part=$!; cat >/dev/null; kill -9 "$part""#, "sh"])
-        .arg(program)
-        .args(flags)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(file)
-        .spawn()
-        .map_err(|error| format!("{}: {error}", program.display()))
 }
 
 /// Three ports that are free now.

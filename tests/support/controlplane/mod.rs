@@ -87,7 +87,7 @@ impl ControlPlane {
         let Some(kubeconfig) = line.as_deref().and_then(|line| line.trim().strip_prefix("READY ")).map(PathBuf::from)
         else {
             drop(part.kill());
-            return Err(format!("it was not ready within {PATIENCE:?}; it said:\n{}", tail(&log)));
+            return Err(format!("it was not ready within {PATIENCE:?}; it said:\n{}", tools::tail(&log)));
         };
         Ok(Self { kubeconfig, controllers: true, parts: vec![part], folder: Some(folder), took: Duration::ZERO })
     }
@@ -140,13 +140,6 @@ pub async fn client(file: &Path) -> Result<kube::Client, String> {
         .await
         .map_err(|error| said(&error))?;
     kube::Client::try_from(config).map_err(|error| said(&error))
-}
-
-/// The last lines of a log, for an error.
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    format!("{}\n(all of it: {})", lines[lines.len().saturating_sub(15)..].join("\n"), log.display())
 }
 
 fn temporary() -> Result<tempfile::TempDir, String> {
