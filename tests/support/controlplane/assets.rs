@@ -73,7 +73,10 @@ pub fn start(binaries: &Path, folder: &Path) -> Result<Vec<Child>, String> {
     let begin = Instant::now();
     while !(certificate.is_file() && std::net::TcpStream::connect(("127.0.0.1", secure)).is_ok()) {
         if begin.elapsed() > PATIENCE {
-            return Err(format!("kube-apiserver of KUBEBUILDER_ASSETS does not listen; it said:\n{}", tools::tail(&log)));
+            return Err(format!(
+                "kube-apiserver of KUBEBUILDER_ASSETS does not listen; it said:\n{}",
+                tools::tail(&log)
+            ));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
