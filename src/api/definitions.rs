@@ -13,7 +13,9 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     for definition in &mut all {
         for version in &mut definition.spec.versions {
             let root = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
-            if let Some(spec) = root.and_then(|root| root.properties.as_mut()?.get_mut("spec")) {
+            let Some(root) = root else { continue };
+            plain_formats(root);
+            if let Some(spec) = root.properties.as_mut().and_then(|fields| fields.get_mut("spec")) {
                 keep_unknown_fields(spec);
             }
         }
@@ -37,5 +39,16 @@ fn keep_unknown_fields(schema: &mut JSONSchemaProps) {
     }
     if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
         keep_unknown_fields(value);
+    }
+}
+
+/// Replaces formats that Rust knows and the API server warns about; `minimum` already says what is meant.
+fn plain_formats(schema: &mut JSONSchemaProps) {
+    if schema.format.as_deref().is_some_and(|format| format.starts_with("uint")) {
+        schema.format = Some("int64".to_owned());
+    }
+    schema.properties.iter_mut().flat_map(|fields| fields.values_mut()).for_each(plain_formats);
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut schema.items {
+        plain_formats(item);
     }
 }

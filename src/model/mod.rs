@@ -5,6 +5,7 @@ mod node;
 mod object;
 mod path;
 mod scalar;
+pub mod wire;
 pub mod yaml;
 
 pub use class::Class;

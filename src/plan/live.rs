@@ -15,6 +15,13 @@ pub struct Target {
     pub plural: String,
 }
 
+impl Target {
+    /// Whether deleting it takes with it what nobody recorded, or what cannot be made again.
+    pub fn cascades(&self) -> bool {
+        super::fuse::cascades(&self.key)
+    }
+}
+
 /// An object that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Existing {

@@ -3,24 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::model::{Key, Object, Place};
-use crate::policy::{Admitted, Handling};
+use crate::model::{Key, Node, Object, Place};
+use crate::policy::{Admitted, Handling, Item};
 use crate::trust::Origin;
 
 use super::fuse::{blown, cascades};
 use super::order::rank;
 use super::{Departed, Entry, Existing, Held, HeldBecause, Identity, Inventory, Live, Owner, Prune, Stage, Target};
 
-/// What would be done, in order. Holds secrets: neither `Debug` nor `Clone`.
+/// What would be done, and where it is from. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Plan<O: Origin> {
-    applies: Vec<Apply>,
-    deletions: Vec<Deletion>,
-    held: Vec<Held>,
-    lost: Vec<Key>,
-    departed: Vec<Entry>,
-    intended: Inventory,
-    owner: Owner,
+    steps: Steps,
     origin: O,
+}
+
+/// What would be done, in order. Holds secrets: neither `Debug` nor `Clone`.
+pub struct Steps {
+    /// What is to be as its manifest says: definitions first.
+    pub(crate) applies: Vec<Apply>,
+    /// What is to go: definitions last.
+    pub(crate) deletions: Vec<Deletion>,
+    pub(crate) held: Vec<Held>,
+    pub(crate) lost: Vec<Key>,
+    /// What is not wanted any more and stays recorded until it is gone.
+    pub(crate) departed: Vec<Entry>,
+    intended: Inventory,
 }
 
 /// One object that is to be as its manifest says.
@@ -58,32 +65,27 @@ pub enum Refusal {
 impl<O: Origin> Plan<O> {
     /// What is to be as its manifest says: definitions first.
     pub fn applies(&self) -> &[Apply] {
-        &self.applies
+        &self.steps.applies
     }
 
     /// What is to go: definitions last.
     pub fn deletions(&self) -> &[Deletion] {
-        &self.deletions
+        &self.steps.deletions
     }
 
     /// Deletions that do not happen.
     pub fn held(&self) -> &[Held] {
-        &self.held
+        &self.steps.held
     }
 
     /// Recorded objects that somebody else has made anew or taken over: they are forgotten, not deleted.
     pub fn lost(&self) -> &[Key] {
-        &self.lost
+        &self.steps.lost
     }
 
     /// What must be recorded before the first request: everything that is recorded now, and everything that is wanted.
     pub fn intended(&self) -> &Inventory {
-        &self.intended
-    }
-
-    /// The Sync it is for.
-    pub fn owner(&self) -> &Owner {
-        &self.owner
+        &self.steps.intended
     }
 
     /// Where it is from.
@@ -91,28 +93,10 @@ impl<O: Origin> Plan<O> {
         &self.origin
     }
 
-    /// Its parts, for the stage that does it.
-    pub(crate) fn into_parts(self) -> Parts {
-        Parts {
-            applies: self.applies,
-            deletions: self.deletions,
-            held: self.held,
-            lost: self.lost,
-            departed: self.departed,
-            owner: self.owner,
-        }
+    /// The steps, for the stage that does them.
+    pub(crate) fn into_steps(self) -> Steps {
+        self.steps
     }
-}
-
-/// The parts of a plan. Holds secrets: neither `Debug` nor `Clone`.
-pub(crate) struct Parts {
-    pub(crate) applies: Vec<Apply>,
-    pub(crate) deletions: Vec<Deletion>,
-    pub(crate) held: Vec<Held>,
-    pub(crate) lost: Vec<Key>,
-    /// What is not wanted any more and stays recorded until it is gone.
-    pub(crate) departed: Vec<Entry>,
-    pub(crate) owner: Owner,
 }
 
 /// Plans how the cluster gets from what was found to what is wanted.
@@ -127,6 +111,17 @@ pub fn plan<O: Origin>(
     owner: &Owner,
 ) -> Result<Plan<O>, Refusal> {
     let (items, origin) = admitted.into_parts();
+    Ok(Plan { steps: steps(items, inventory, live, prune, owner)?, origin })
+}
+
+/// The same for objects alone.
+pub(crate) fn steps(
+    items: Vec<Item>,
+    inventory: &Inventory,
+    live: &Live,
+    prune: Prune,
+    owner: &Owner,
+) -> Result<Steps, Refusal> {
     let wanted = items
         .into_iter()
         .map(|item| {
@@ -144,7 +139,7 @@ pub fn plan<O: Origin>(
     let identities = applies.iter().map(|apply| Identity::from(&apply.target.key)).collect();
     let Farewell { deletions, held, lost, departed } = Farewell::decide(inventory, &identities, live, prune, owner);
     departed.iter().for_each(|entry| intended.record(entry.clone()));
-    Ok(Plan { applies, deletions, held, lost, departed, intended, owner: owner.clone(), origin })
+    Ok(Steps { applies, deletions, held, lost, departed, intended })
 }
 
 fn wanted_in_order(mut wanted: Vec<Apply>, owner: &Owner) -> Result<Vec<Apply>, Refusal> {
@@ -159,6 +154,12 @@ fn wanted_in_order(mut wanted: Vec<Apply>, owner: &Owner) -> Result<Vec<Apply>, 
         let other =
             apply.existing.as_ref().and_then(|existing| existing.owner.as_ref()).filter(|found| *found != owner);
         foreign.extend(other.map(|other| (key.clone(), place, other.clone())));
+        if key.namespace.is_none() {
+            // A manifest of a cluster-scoped object may name a namespace; the API server would refuse it.
+            if let Some(metadata) = apply.object.body_mut().get_mut("metadata").and_then(Node::as_map_mut) {
+                metadata.remove("namespace");
+            }
+        }
         owner.mark(apply.object.body_mut());
     }
     if !foreign.is_empty() {

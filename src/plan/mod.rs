@@ -11,6 +11,8 @@ mod owner;
 pub use fuse::{Held, HeldBecause, Prune};
 pub use inventory::{Entry, Identity, Inventory};
 pub use live::{Departed, Existing, Live, Located, Target};
-pub use make::{Apply, Deletion, Plan, Refusal, plan};
+#[cfg(test)]
+pub(crate) use make::steps;
+pub use make::{Apply, Deletion, Plan, Refusal, Steps, plan};
 pub use order::Stage;
 pub use owner::{Owner, SYNC_NAME, SYNC_NAMESPACE};

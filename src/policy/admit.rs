@@ -7,7 +7,9 @@ use crate::model::{Key, Object, Place};
 use crate::trust::Origin;
 
 use super::taint::Size;
-use super::{Error, Errors, Handling, Limits, OwnObjects, PlainSecrets, Refusal, names, own, strip, taint};
+use super::{
+    Error, Errors, Handling, Limits, OwnObjects, PlainSecrets, Refusal, names, own, string_data, strip, taint,
+};
 
 /// Objects that every rule of policy has passed. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Admitted<O: Origin> {
@@ -72,7 +74,8 @@ pub fn admit<O: Origin>(rendered: Rendered<O>, limits: &Limits) -> Result<Admitt
     Ok(Admitted { items: admit_all(objects, limits)?, origin })
 }
 
-fn admit_all(objects: Vec<Object>, limits: &Limits) -> Result<Vec<Item>, Errors> {
+/// The same for objects alone.
+pub(crate) fn admit_all(objects: Vec<Object>, limits: &Limits) -> Result<Vec<Item>, Errors> {
     if objects.is_empty() {
         return Err(Errors::Empty);
     }
@@ -112,6 +115,9 @@ fn admit_one(mut object: Object, limits: &Limits, size: &mut Size, refusals: &mu
         refusals.push(refusal);
     }
     let key = object.key();
+    if let Err(refusal) = string_data::fold(&key, object.body_mut()) {
+        refusals.push(refusal);
+    }
     taint::check(&key, object.body(), size, refusals);
     names::check(&key, object.body(), refusals);
     if limits.plain_secrets == PlainSecrets::Refuse && taint::is_plain_secret(&key, object.body()) {

@@ -6,9 +6,14 @@ mod handling;
 mod limits;
 mod names;
 mod own;
+mod string_data;
 mod strip;
 mod taint;
+#[cfg(test)]
+pub(crate) mod written;
 
+#[cfg(test)]
+pub(crate) use admit::admit_all;
 pub use admit::{Admitted, Item, admit};
 pub use error::{Error, Errors, Refusal};
 pub use handling::{Handling, Presence};

@@ -20,7 +20,8 @@ pub(super) fn check(key: &Key, body: &Map, size: &mut Size, refusals: &mut Vec<R
     }
     let mut path = Vec::new();
     for (name, node) in body.iter() {
-        walk(is_secret(key), &mut path, name, node, size, refusals);
+        let home = is_secret(key) && SECRET_DATA.contains(&name) && node.as_map().is_some();
+        walk(home, &mut path, name, node, size, refusals);
     }
 }
 
@@ -38,8 +39,9 @@ fn is_secret(key: &Key) -> bool {
     key.group.is_empty() && key.kind == "Secret"
 }
 
+/// `home` says whether this is the data of a Secret, where sealed leaves may end directly below.
 fn walk<'a>(
-    secret: bool,
+    home: bool,
     path: &mut Vec<String>,
     name: &'a str,
     node: &'a Node,
@@ -51,8 +53,7 @@ fn walk<'a>(
     match node {
         Node::Scalar(Scalar::Sealed(_)) => {
             size.leaves += 1;
-            let at_home = secret && path.len() == 2 && SECRET_DATA.contains(&path[0].as_str());
-            if !at_home {
+            if !(home && path.len() == 2) {
                 refusals.push(Refusal::Sealed { field: path.join(".") });
             }
         }
@@ -67,12 +68,12 @@ fn walk<'a>(
         }
         Node::List(list) => {
             for (at, element) in list.iter().enumerate() {
-                walk(secret, path, &format!("[{at}]"), element, size, refusals);
+                walk(home, path, &format!("[{at}]"), element, size, refusals);
             }
         }
         Node::Map(map) => {
             for (key, value) in map.iter() {
-                walk(secret, path, key, value, size, refusals);
+                walk(home, path, key, value, size, refusals);
             }
         }
     }

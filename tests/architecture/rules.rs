@@ -16,7 +16,7 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     ("kustomize", &["model", "secret", "sops", "trust"]),
     ("policy", &["model", "kustomize", "trust"]),
     ("plan", &["model", "policy", "trust"]),
-    ("cluster", &["model", "secret", "plan", "trust", "clock"]),
+    ("cluster", &["model", "secret", "policy", "plan", "trust", "clock"]),
     ("settings", &["model", "secret"]),
     (
         "agent",

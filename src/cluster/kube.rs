@@ -1,0 +1,90 @@
+//! The real cluster.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::plan::{Inventory, Live, Owner, Plan};
+use crate::policy::Admitted;
+use crate::trust::{Origin, Signed};
+
+use super::discovery::Directory;
+use super::memory::Memory;
+use super::request::Requests;
+use super::survey::Wanted;
+use super::{Applied, Cluster, Error, Unhealthy, Verb};
+
+/// A connection to an API server, with what the agent has learnt about it. One for the whole agent.
+#[derive(Clone)]
+pub struct Kube(Arc<Shared>);
+
+pub(super) struct Shared {
+    client: ::kube::Client,
+    pub(super) directory: Directory,
+    pub(super) memory: Memory,
+}
+
+/// Whose rights are used.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServiceAccount {
+    /// Its namespace: always that of the Sync.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceAccount {}/{}", self.namespace, self.name)
+    }
+}
+
+/// The cluster as one Sync may see and change it: every request is made with the rights of its ServiceAccount.
+pub struct Acting {
+    pub(super) shared: Arc<Shared>,
+    pub(super) requests: Requests,
+    pub(super) account: ServiceAccount,
+    pub(super) owner: Owner,
+}
+
+impl Kube {
+    /// Uses `client`, whose own identity must be allowed to impersonate ServiceAccounts.
+    pub fn new(client: ::kube::Client) -> Self {
+        Self(Arc::new(Shared { client, directory: Directory::default(), memory: Memory::new() }))
+    }
+
+    /// The cluster as the Sync `owner` may see it. The account is of the Sync's own namespace, `default` where
+    /// `service_account` is absent; there is no way to name another namespace's.
+    ///
+    /// # Errors
+    /// A name that is no ServiceAccount's.
+    pub fn acting(&self, owner: Owner, service_account: Option<&str>) -> Result<Acting, Error> {
+        let name = service_account.unwrap_or("default").to_owned();
+        let account = ServiceAccount { namespace: owner.namespace.clone(), name };
+        let requests = Requests::new(self.0.client.clone(), &account)
+            .map_err(|trouble| Error::one(&account, Verb::Discover, trouble))?;
+        Ok(Acting { shared: Arc::clone(&self.0), requests, account, owner })
+    }
+}
+
+impl Cluster for Acting {
+    fn survey<O: Origin>(
+        &self,
+        admitted: &Admitted<O>,
+        inventory: &Inventory,
+    ) -> impl Future<Output = Result<Live, Error>> + Send {
+        // Only names cross the network's pauses, no manifest.
+        let wanted = Wanted::of(admitted.items());
+        let inventory = inventory.clone();
+        async move { self.look(&wanted, &inventory).await }
+    }
+
+    async fn apply(&self, plan: Plan<Signed>) -> Result<Applied, Error> {
+        self.carry_out(plan.into_steps()).await
+    }
+
+    fn health(&self, inventory: &Inventory) -> impl Future<Output = Result<Vec<Unhealthy>, Error>> + Send {
+        let inventory = inventory.clone();
+        async move { self.unhealthy(&inventory).await }
+    }
+}

@@ -1,0 +1,206 @@
+//! One request: impersonated, bounded in time and size, tried again where waiting helps.
+
+use std::fmt;
+use std::time::Duration;
+
+use ::kube::client::Body;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Method, Request};
+use http_body_util::{BodyExt, Limited};
+
+use crate::model::Key;
+
+use super::ServiceAccount;
+use super::reply::{Trouble, reduce};
+
+/// How long one try may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Pauses between tries; their number bounds the tries.
+const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+/// The longest pause an API server may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Upper bound on an answer, in bytes; a page of 500 objects' metadata has about 1 MiB.
+const MAX_ANSWER: usize = 32 << 20;
+
+const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
+
+/// What is asked of the API, in the words of RBAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Read one object.
+    Get,
+    /// Read a collection.
+    List,
+    /// Server-side apply.
+    Patch,
+    /// Delete one object.
+    Delete,
+    /// Which kinds there are.
+    Discover,
+}
+
+impl Verb {
+    /// The word of RBAC.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "get",
+            Verb::List => "list",
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+            Verb::Discover => "discover",
+        }
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Verb::Get | Verb::List | Verb::Discover => Method::GET,
+            Verb::Patch => Method::PATCH,
+            Verb::Delete => Method::DELETE,
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a request is about; errors are made of it.
+pub(super) struct About {
+    verb: Verb,
+    account: String,
+    resource: String,
+    secret: bool,
+}
+
+impl About {
+    /// One object.
+    pub(super) fn object(account: &ServiceAccount, verb: Verb, key: &Key, plural: &str) -> Self {
+        Self::collection(account, verb, &key.group, plural, key.namespace.as_deref())
+    }
+
+    /// A collection.
+    pub(super) fn collection(
+        account: &ServiceAccount,
+        verb: Verb,
+        group: &str,
+        plural: &str,
+        namespace: Option<&str>,
+    ) -> Self {
+        let dotted = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+        let resource = namespace.map_or_else(|| dotted.clone(), |namespace| format!("{dotted} in {namespace}"));
+        Self { verb, account: account.to_string(), resource, secret: group.is_empty() && plural == "secrets" }
+    }
+
+    pub(super) fn is_secret(&self) -> bool {
+        self.secret
+    }
+
+    pub(super) fn denied(&self) -> Trouble {
+        Trouble::Denied { account: self.account.clone(), verb: self.verb.name(), resource: self.resource.clone() }
+    }
+}
+
+/// A body, and what it is.
+pub(super) struct Payload {
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Bytes,
+}
+
+/// Sends requests as one ServiceAccount.
+pub(super) struct Requests {
+    client: ::kube::Client,
+    user: HeaderValue,
+}
+
+impl Requests {
+    /// # Errors
+    /// A name that is no ServiceAccount's: it cannot be put into a header.
+    pub(super) fn new(client: ::kube::Client, account: &ServiceAccount) -> Result<Self, Trouble> {
+        // The API server derives the groups of a ServiceAccount from its name, so that `impersonate serviceaccounts` is
+        // the only right the agent needs.
+        let user = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
+        let user =
+            HeaderValue::from_str(&user).map_err(|_| Trouble::Unreadable { what: "the ServiceAccount's name" })?;
+        Ok(Self { client, user })
+    }
+
+    /// Asks, and gives the answer's bytes.
+    pub(super) async fn send(
+        &self,
+        path: &str,
+        accept: &'static str,
+        payload: Option<&Payload>,
+        about: &About,
+    ) -> Result<Bytes, Trouble> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let (trouble, asked_pause) = match self.try_once(path, accept, payload, about).await {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            let worth = match &trouble {
+                Trouble::Unreachable { .. } => true,
+                Trouble::Rejected { code, .. } => *code == 500,
+                Trouble::Denied { .. }
+                | Trouble::NotFound
+                | Trouble::Conflict(_)
+                | Trouble::Changed
+                | Trouble::Unreadable { .. } => false,
+            };
+            match pauses.next().filter(|_| worth) {
+                Some(pause) => tokio::time::sleep(asked_pause.unwrap_or(*pause).min(LONGEST_PAUSE)).await,
+                None => return Err(trouble),
+            }
+        }
+    }
+
+    async fn try_once(
+        &self,
+        path: &str,
+        accept: &'static str,
+        payload: Option<&Payload>,
+        about: &About,
+    ) -> Result<Bytes, (Trouble, Option<Duration>)> {
+        let unreachable = |what: &str| (Trouble::Unreachable { what: what.to_owned() }, None);
+        let mut request = Request::builder()
+            .method(about.verb.method())
+            .uri(path)
+            .header(ACCEPT, accept)
+            .header(IMPERSONATE_USER, self.user.clone());
+        let body = match payload {
+            Some(payload) => {
+                request = request.header(CONTENT_TYPE, payload.content_type);
+                Body::from(payload.bytes.clone())
+            }
+            None => Body::empty(),
+        };
+        let request = request.body(body).map_err(|_| (Trouble::Unreadable { what: "the path" }, None))?;
+        let exchange = async {
+            // The client's own error can quote what it sent; its kind alone is told.
+            let response = self.client.send(request).await.map_err(|error| unreachable(kind_of(&error)))?;
+            let (parts, body) = response.into_parts();
+            let bytes =
+                Limited::new(body, MAX_ANSWER).collect().await.map_err(|_| unreachable("the answer broke off"))?;
+            Ok((parts, bytes.to_bytes()))
+        };
+        let (parts, bytes) =
+            tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| unreachable("no answer in 30 s"))??;
+        if parts.status.is_success() {
+            return Ok(bytes);
+        }
+        let asked = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Err((reduce(parts.status.as_u16(), &bytes, about), asked.map(Duration::from_secs)))
+    }
+}
+
+fn kind_of(error: &::kube::Error) -> &'static str {
+    match error {
+        ::kube::Error::HyperError(_) => "the connection broke off",
+        ::kube::Error::Service(_) => "no connection",
+        ::kube::Error::Auth(_) => "the agent's own credentials were not accepted",
+        _ => "the request could not be sent",
+    }
+}

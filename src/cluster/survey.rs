@@ -1,0 +1,255 @@
+//! Looking: what exists of what is wanted and of what is recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::model::{Key, Place};
+use crate::plan::{Departed, Entry, Existing, Identity, Inventory, Live, Located, Target};
+use crate::policy::Item;
+
+use super::defined::{Defined, defined};
+use super::discovery::{Absence, Catalogue, absence};
+use super::kube::Acting;
+use super::metadata::{ACCEPT_LIST, ACCEPT_ONE, Page, Partial};
+use super::reply::Trouble;
+use super::request::{About, Verb};
+use super::{Error, path};
+
+/// Requests in flight at once.
+pub(super) const IN_FLIGHT: usize = 16;
+/// From so many objects of a kind in a namespace on, one list is cheaper than a request each.
+const WORTH_A_LIST: usize = 3;
+/// Objects on a page.
+const PAGE: usize = 500;
+
+/// What is wanted, by name.
+pub(super) struct Wanted {
+    objects: Vec<(Key, Place)>,
+    defines: Vec<Defined>,
+}
+
+impl Wanted {
+    pub(super) fn of(items: &[Item]) -> Self {
+        let objects = items.iter().map(|item| (item.key().clone(), item.object().place().clone())).collect();
+        let defines =
+            items.iter().flat_map(|item| defined(&item.key().group, &item.key().kind, item.object().body())).collect();
+        Self { objects, defines }
+    }
+}
+
+/// A kind in a namespace: what one list can cover.
+type Shelf = (String, String, String, Option<String>);
+
+impl Acting {
+    pub(super) async fn look(&self, wanted: &Wanted, inventory: &Inventory) -> Result<Live, Error> {
+        let (targets, catalogue) = self.resolve(wanted).await?;
+        let identities: BTreeSet<Identity> = targets.iter().map(|found| Identity::from(&found.target.key)).collect();
+        let recorded = inventory.iter().filter(|entry| !identities.contains(&Identity::from(&entry.key)));
+        let mut live = Live::default();
+        let mut departed = Vec::new();
+        for entry in recorded {
+            match self.whereabouts(entry, &catalogue).await {
+                Ok(target) => departed.push((Identity::from(&entry.key), target)),
+                Err(answer) => live.left(Identity::from(&entry.key), answer),
+            }
+        }
+        let on_shelf = targets.iter().filter(|found| found.served).map(|found| &found.target);
+        let existing = self.existing(on_shelf.chain(departed.iter().map(|(_, target)| target))).await?;
+        let now = |target: &Target| match existing.get(&Identity::from(&target.key)) {
+            Some(Looked::Exists(existing)) => Ok(Some(existing.clone())),
+            Some(Looked::Absent) | None => Ok(None),
+            Some(Looked::Hidden(trouble)) => Err(trouble.clone()),
+        };
+        let mut hidden = Vec::new();
+        for Found { named, target, .. } in targets {
+            match now(&target) {
+                Ok(existing) => live.found(named, Located { target, existing }),
+                Err(trouble) => hidden.push(super::Failure { what: named.to_string(), verb: Verb::Get, trouble }),
+            }
+        }
+        for (identity, target) in departed {
+            let answer = match now(&target) {
+                Ok(Some(existing)) => Departed::Present(Located { target, existing: Some(existing) }),
+                Ok(None) => Departed::Gone,
+                // A right that was taken away is no reason to conclude anything.
+                Err(_) => Departed::Unknown,
+            };
+            live.left(identity, answer);
+        }
+        if hidden.is_empty() { Ok(live) } else { Err(Error::Failures(hidden)) }
+    }
+
+    /// Where each wanted object lives.
+    async fn resolve(&self, wanted: &Wanted) -> Result<(Vec<Found>, Arc<Catalogue>), Error> {
+        let directory = &self.shared.directory;
+        let read = directory.current(&self.requests, &self.account).await.map_err(Error::Discovery)?;
+        let (found, missing) = place(wanted, &read);
+        if missing.is_empty() {
+            return Ok((scoped(found)?, read));
+        }
+        // A kind may have come since the catalogue was read.
+        let read = directory.newer(&read, &self.requests, &self.account).await.map_err(Error::Discovery)?;
+        let (found, missing) = place(wanted, &read);
+        if missing.is_empty() { Ok((scoped(found)?, read)) } else { Err(Error::UnknownKinds(missing)) }
+    }
+
+    /// Where a recorded object lives, or what can be said without looking.
+    async fn whereabouts(&self, entry: &Entry, catalogue: &Catalogue) -> Result<Target, Departed> {
+        let key = &entry.key;
+        if let Some(served) = catalogue.any(&key.group, &key.version, &key.kind) {
+            let key = Key { version: served.version.clone(), ..key.clone() };
+            return Ok(Target { key, plural: served.plural.clone() });
+        }
+        match absence(&self.requests, &self.account, &key.group, &key.version, &key.kind).await {
+            Absence::Certain => Err(Departed::Gone),
+            Absence::Unknown => Err(Departed::Unknown),
+        }
+    }
+
+    async fn existing(&self, targets: impl Iterator<Item = &Target>) -> Result<BTreeMap<Identity, Looked>, Error> {
+        let mut shelves: BTreeMap<Shelf, Vec<Target>> = BTreeMap::new();
+        for target in targets {
+            let key = &target.key;
+            let shelf = (key.group.clone(), key.version.clone(), target.plural.clone(), key.namespace.clone());
+            shelves.entry(shelf).or_default().push(target.clone());
+        }
+        let lists = shelves.into_iter().map(|(shelf, targets)| self.scan(shelf, targets));
+        let scanned: Vec<(Vec<(Identity, Looked)>, Vec<Target>)> =
+            stream::iter(lists).buffer_unordered(IN_FLIGHT).try_collect().await?;
+        let mut looked = BTreeMap::new();
+        let mut singly = Vec::new();
+        for (found, rest) in scanned {
+            looked.extend(found);
+            singly.extend(rest);
+        }
+        let gets = singly.into_iter().map(|target| async move {
+            let answer = self.read(&target).await?;
+            Ok::<_, Error>((Identity::from(&target.key), answer))
+        });
+        let read: Vec<(Identity, Looked)> = stream::iter(gets).buffer_unordered(IN_FLIGHT).try_collect().await?;
+        looked.extend(read);
+        Ok(looked)
+    }
+
+    /// What one list tells about `targets`, and those it says nothing about: not existing, or not labelled as ours.
+    async fn scan(&self, shelf: Shelf, targets: Vec<Target>) -> Result<(Vec<(Identity, Looked)>, Vec<Target>), Error> {
+        if targets.len() < WORTH_A_LIST {
+            return Ok((Vec::new(), targets));
+        }
+        let (group, version, plural, namespace) = &shelf;
+        let about = About::collection(&self.account, Verb::List, group, plural, namespace.as_deref());
+        let base = path::collection(group, version, namespace.as_deref(), plural);
+        let selector = path::encode(&self.owner.selector());
+        let mut owned: BTreeMap<String, Existing> = BTreeMap::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut page = format!("{base}?labelSelector={selector}&limit={PAGE}");
+            if let Some(next) = &next {
+                page.push_str("&continue=");
+                page.push_str(&path::encode(next));
+            }
+            let answer = match self.requests.send(&page, ACCEPT_LIST, None, &about).await {
+                Ok(answer) => answer,
+                // Listing is a right of its own; without it each object is looked at singly.
+                Err(Trouble::Denied { .. }) => return Ok((Vec::new(), targets)),
+                Err(trouble) => return Err(Error::one(plural, Verb::List, trouble)),
+            };
+            let read: Page = serde_json::from_slice(&answer)
+                .map_err(|_| Error::one(plural, Verb::List, Trouble::Unreadable { what: "not a list of metadata" }))?;
+            owned.extend(
+                read.items.into_iter().flatten().map(|item| (item.metadata.name.clone(), item.metadata.into())),
+            );
+            next = read.metadata.next.filter(|next| !next.is_empty());
+            if next.is_none() {
+                break;
+            }
+        }
+        let mut found = Vec::new();
+        let mut rest = Vec::new();
+        for target in targets {
+            match owned.remove(&target.key.name) {
+                Some(existing) => found.push((Identity::from(&target.key), Looked::Exists(existing))),
+                None => rest.push(target),
+            }
+        }
+        Ok((found, rest))
+    }
+
+    /// One object's metadata.
+    async fn read(&self, target: &Target) -> Result<Looked, Error> {
+        let about = About::object(&self.account, Verb::Get, &target.key, &target.plural);
+        match self.requests.send(&path::object(target), ACCEPT_ONE, None, &about).await {
+            Ok(answer) => {
+                let read: Partial = serde_json::from_slice(&answer).map_err(|_| {
+                    Error::one(&target.key, Verb::Get, Trouble::Unreadable { what: "not an object's metadata" })
+                })?;
+                Ok(Looked::Exists(read.metadata.into()))
+            }
+            Err(Trouble::NotFound) => Ok(Looked::Absent),
+            Err(trouble @ Trouble::Denied { .. }) => Ok(Looked::Hidden(trouble)),
+            Err(trouble) => Err(Error::one(&target.key, Verb::Get, trouble)),
+        }
+    }
+
+    /// What exists of one object now.
+    pub(super) async fn now(&self, target: &Target) -> Result<Option<Existing>, Trouble> {
+        let about = About::object(&self.account, Verb::Get, &target.key, &target.plural);
+        match self.requests.send(&path::object(target), ACCEPT_ONE, None, &about).await {
+            Ok(answer) => {
+                let read: Partial = serde_json::from_slice(&answer)
+                    .map_err(|_| Trouble::Unreadable { what: "not an object's metadata" })?;
+                Ok(Some(read.metadata.into()))
+            }
+            Err(Trouble::NotFound) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+/// What looking at one object showed.
+enum Looked {
+    Exists(Existing),
+    Absent,
+    Hidden(Trouble),
+}
+
+/// A wanted object, and where it lives.
+struct Found {
+    /// As its manifest names it.
+    named: Key,
+    place: Place,
+    target: Target,
+    namespaced: bool,
+    /// Whether its kind is served already, and not only defined by what is going to be applied.
+    served: bool,
+}
+
+fn place(wanted: &Wanted, catalogue: &Catalogue) -> (Vec<Found>, Vec<(Key, Place)>) {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for (key, place) in &wanted.objects {
+        let is_this = |one: &&Defined| one.group == key.group && one.version == key.version && one.kind == key.kind;
+        let served = catalogue.exact(&key.group, &key.version, &key.kind);
+        let defined = wanted.defines.iter().find(is_this);
+        let known = served
+            .map(|served| (served.plural.clone(), served.namespaced))
+            .or_else(|| defined.map(|defined| (defined.plural.clone(), defined.namespaced)));
+        let Some((plural, namespaced)) = known else {
+            missing.push((key.clone(), place.clone()));
+            continue;
+        };
+        let namespace = key.namespace.clone().filter(|_| namespaced);
+        let target = Target { key: Key { namespace, ..key.clone() }, plural };
+        found.push(Found { named: key.clone(), place: place.clone(), target, namespaced, served: served.is_some() });
+    }
+    (found, missing)
+}
+
+/// Refuses objects that need a namespace and have none: the API server would have to guess.
+fn scoped(found: Vec<Found>) -> Result<Vec<Found>, Error> {
+    let lost = |one: &&Found| one.namespaced && one.target.key.namespace.is_none();
+    let homeless: Vec<_> = found.iter().filter(lost).map(|one| (one.named.clone(), one.place.clone())).collect();
+    if homeless.is_empty() { Ok(found) } else { Err(Error::NoNamespace(homeless)) }
+}
