@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use source::Source;
 
 /// Files whose shipped code may look at plaintext, each with its reason.
-const EXPOSE: [&str; 1] = ["src/git/http.rs"];
+const EXPOSE: [&str; 3] = ["src/git/http.rs", "src/model/wire.rs", "src/policy/string_data.rs"];
 
 /// What may stand at the top of the repository, dotfiles aside.
 const TOP: [&str; 10] = [

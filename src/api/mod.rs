@@ -3,6 +3,8 @@
 //! Every spec refuses fields it does not know when it is read: a field that is accepted and ignored would be a lie, and
 //! in `trust` a danger.
 
+#![allow(clippy::duplicated_attributes)] // every printer column has a type and a path
+
 mod condition;
 mod definitions;
 mod duration;

@@ -40,7 +40,7 @@ impl Wanted {
 }
 
 /// A kind in a namespace: what one list can cover.
-type Shelf = (String, String, String, Option<String>);
+type Rack = (String, String, String, Option<String>);
 
 impl Acting {
     pub(super) async fn look(&self, wanted: &Wanted, inventory: &Inventory) -> Result<Live, Error> {
@@ -55,8 +55,8 @@ impl Acting {
                 Err(answer) => live.left(Identity::from(&entry.key), answer),
             }
         }
-        let on_shelf = targets.iter().filter(|found| found.served).map(|found| &found.target);
-        let existing = self.existing(on_shelf.chain(departed.iter().map(|(_, target)| target))).await?;
+        let on_rack = targets.iter().filter(|found| found.served).map(|found| &found.target);
+        let existing = self.existing(on_rack.chain(departed.iter().map(|(_, target)| target))).await?;
         let now = |target: &Target| match existing.get(&Identity::from(&target.key)) {
             Some(Looked::Exists(existing)) => Ok(Some(existing.clone())),
             Some(Looked::Absent) | None => Ok(None),
@@ -109,13 +109,13 @@ impl Acting {
     }
 
     async fn existing(&self, targets: impl Iterator<Item = &Target>) -> Result<BTreeMap<Identity, Looked>, Error> {
-        let mut shelves: BTreeMap<Shelf, Vec<Target>> = BTreeMap::new();
+        let mut racks: BTreeMap<Rack, Vec<Target>> = BTreeMap::new();
         for target in targets {
             let key = &target.key;
-            let shelf = (key.group.clone(), key.version.clone(), target.plural.clone(), key.namespace.clone());
-            shelves.entry(shelf).or_default().push(target.clone());
+            let rack = (key.group.clone(), key.version.clone(), target.plural.clone(), key.namespace.clone());
+            racks.entry(rack).or_default().push(target.clone());
         }
-        let lists = shelves.into_iter().map(|(shelf, targets)| self.scan(shelf, targets));
+        let lists = racks.into_iter().map(|(rack, targets)| self.scan(rack, targets));
         let scanned: Vec<(Vec<(Identity, Looked)>, Vec<Target>)> =
             stream::iter(lists).buffer_unordered(IN_FLIGHT).try_collect().await?;
         let mut looked = BTreeMap::new();
@@ -134,11 +134,11 @@ impl Acting {
     }
 
     /// What one list tells about `targets`, and those it says nothing about: not existing, or not labelled as ours.
-    async fn scan(&self, shelf: Shelf, targets: Vec<Target>) -> Result<(Vec<(Identity, Looked)>, Vec<Target>), Error> {
+    async fn scan(&self, rack: Rack, targets: Vec<Target>) -> Result<(Vec<(Identity, Looked)>, Vec<Target>), Error> {
         if targets.len() < WORTH_A_LIST {
             return Ok((Vec::new(), targets));
         }
-        let (group, version, plural, namespace) = &shelf;
+        let (group, version, plural, namespace) = &rack;
         let about = About::collection(&self.account, Verb::List, group, plural, namespace.as_deref());
         let base = path::collection(group, version, namespace.as_deref(), plural);
         let selector = path::encode(&self.owner.selector());
