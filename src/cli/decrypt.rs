@@ -1,12 +1,112 @@
 //! `gitwarrant decrypt`.
 
+use std::path::{Path, PathBuf};
+
 use super::{Console, Failure, Outcome};
+use crate::keysource::Keyring;
+use crate::secret::Secret;
+use crate::sops::{self, Format, Warning};
 
 /// Arguments of `decrypt`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The encrypted file
+    file: PathBuf,
+    /// A file of age identities
+    #[arg(long, value_name = "FILE")]
+    age_key_file: Vec<PathBuf>,
+    /// A file of armored OpenPGP private keys, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    pgp_key_file: Vec<PathBuf>,
+    /// An OpenSSH private key that age encrypts for, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    ssh_key_file: Vec<PathBuf>,
+    /// The format of the file; by its name where not given
+    #[arg(long, value_name = "TYPE", value_parser = format)]
+    input_type: Option<Format>,
+    /// The format to print; that of the file where not given
+    #[arg(long, value_name = "TYPE", value_parser = format)]
+    output_type: Option<Format>,
+}
+
+fn format(name: &str) -> Result<Format, String> {
+    Format::named(name).ok_or_else(|| "one of yaml, json, dotenv, ini, binary".to_owned())
+}
 
 /// Runs it.
-pub fn run(_args: &Args, _console: Console<'_>) -> Result<Outcome, Failure> {
-    Err(Failure::new("not-built", "this command is not built yet"))
+pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
+    let name = args.file.display().to_string();
+    let bytes = read(&args.file)?;
+    let keys = match Keyring::read(key_files(args)?) {
+        Ok(keys) => keys,
+        Err(error) => return refused(console, error.code(), &error.to_string()),
+    };
+    let input = args.input_type.unwrap_or_else(|| Format::of_path(&name));
+    let output = args.output_type.unwrap_or(input);
+    let decrypted = match sops::decrypt(&name, &bytes, input, output, &keys) {
+        Ok(decrypted) => decrypted,
+        Err(error) => return refused(console, error.code(), &error.to_string()),
+    };
+    for warning in decrypted.warnings {
+        let text = match warning {
+            Warning::MacOnlyEncrypted => "only encrypted values are authenticated; what stands in clear may have been changed",
+        };
+        drop(writeln!(console.talk, "warning: {name}: {text}"));
+    }
+    let written = decrypted.text.expose(|plain| console.out.write_all(plain).and_then(|()| console.out.flush()));
+    written.map_err(|error| Failure::because("output", "the plaintext could not be written", &error))?;
+    Ok(Outcome::Fine)
+}
+
+fn refused(console: Console<'_>, code: &str, message: &str) -> Result<Outcome, Failure> {
+    drop(writeln!(console.talk, "error[{code}]: {message}"));
+    Ok(Outcome::Finding)
+}
+
+/// Bytes of a file of keys.
+const MAX_KEY_FILE: u64 = 1 << 20;
+
+/// The keys of the flags and of the environment, named as in a Secret.
+fn key_files(args: &Args) -> Result<Vec<(String, Secret)>, Failure> {
+    let mut files = Vec::new();
+    for (paths, suffix) in [(&args.age_key_file, "agekey"), (&args.pgp_key_file, "asc"), (&args.ssh_key_file, "sshkey")] {
+        for path in paths {
+            files.push((format!("{}.{suffix}", path.display()), read_key(path)?));
+        }
+    }
+    if let Some(path) = std::env::var_os("SOPS_AGE_KEY_FILE").filter(|path| !path.is_empty()) {
+        files.push(("SOPS_AGE_KEY_FILE.agekey".to_owned(), read_key(Path::new(&path))?));
+    }
+    if let Some(keys) = std::env::var_os("SOPS_AGE_KEY").filter(|keys| !keys.is_empty()) {
+        // sops takes several, with blanks between them; an identity has none.
+        let mut lines = keys.into_encoded_bytes();
+        lines.iter_mut().filter(|byte| **byte == b' ').for_each(|byte| *byte = b'\n');
+        files.push(("SOPS_AGE_KEY.agekey".to_owned(), Secret::new(lines)));
+    }
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let name = path.display();
+    let size = std::fs::metadata(path).map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?.len();
+    // Larger files are refused by their first bytes; nothing is gained by reading on.
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, size.min(MAX_FILE) + 1), &mut bytes)
+        .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?;
+    Ok(bytes)
+}
+
+/// More than the limit on an encrypted file, so that the refusal is that of the file.
+const MAX_FILE: u64 = 6 << 20;
+
+fn read_key(path: &Path) -> Result<Secret, Failure> {
+    let name = path.display();
+    let failed = |error: &dyn std::error::Error| Failure::because("no-key-file", format!("the key file {name} cannot be read"), error);
+    let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
+    if size > MAX_KEY_FILE {
+        return Err(Failure::new("no-key-file", format!("the key file {name} has more than {MAX_KEY_FILE} bytes")));
+    }
+    // Sized once: `read` does not leave copies behind where the capacity suffices.
+    std::fs::read(path).map(Secret::new).map_err(|error| failed(&error))
 }

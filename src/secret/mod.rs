@@ -1,9 +1,13 @@
 //! Plaintext that must not be seen: wiped when dropped, lent to closures, never printed, cloned, compared or serialised.
 
+mod draft;
+
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+pub use draft::Draft;
 
 /// Bytes that nobody may see.
 ///

@@ -1,5 +1,26 @@
 //! SOPS: strict, in memory, MAC always.
 
+mod data_key;
+mod decrypt;
+mod error;
+mod flatten;
+mod floats;
+mod formats;
+mod leaf;
+mod mac;
+mod metadata;
+mod open;
 mod opened;
+mod selector;
+mod shamir;
+mod stamp;
+mod strict;
+mod tree;
+mod unseal;
 
+pub use decrypt::decrypt;
+pub use error::{Error, Errors, Fault};
+pub use formats::Format;
+pub use open::Warning;
 pub use opened::{Contents, File, Opened};
+pub use unseal::unseal;

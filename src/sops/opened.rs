@@ -32,7 +32,6 @@ pub struct Opened<O: Origin> {
 
 impl<O: Origin> Opened<O> {
     /// Called by `unseal` when every MAC has held, and by nobody else.
-    #[allow(dead_code)]
     pub(super) fn new(files: BTreeMap<RepoPath, File>, origin: O) -> Self {
         Self { files, origin }
     }

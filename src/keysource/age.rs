@@ -1,0 +1,225 @@
+//! age: X25519, `ssh-ed25519`, `ssh-rsa`, and the post-quantum hybrid. No passphrases, no plugins.
+
+use std::io::Read;
+
+use age::secrecy::ExposeSecret;
+use age_core::format::{FileKey, Stanza};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::hybrid::Hybrid;
+use super::{MAX_KEY, Miss};
+use crate::secret::{Draft, Secret};
+
+/// A private key for age, with its public name.
+pub(super) struct Identity {
+    key: Key,
+    recipient: String,
+}
+
+enum Key {
+    X25519(age::x25519::Identity),
+    Ssh(age::ssh::Identity),
+    Hybrid(Hybrid),
+}
+
+/// Why a text is not an age identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum IdentityError {
+    #[error("line {0} is not an age identity (`AGE-SECRET-KEY-1...` or `AGE-SECRET-KEY-PQ-1...`)")]
+    Line(usize),
+    #[error("line {0} is a plugin identity; plugins are not run")]
+    Plugin(usize),
+    #[error("it holds no identity")]
+    Empty,
+    #[error("not an OpenSSH private key")]
+    NotSsh,
+    #[error("the SSH key is protected by a passphrase; take the passphrase off (`ssh-keygen -p`)")]
+    Protected,
+    #[error("SSH keys for age must be ed25519 or rsa")]
+    Unsupported,
+}
+
+/// The identities in the text of an identity file: one a line, comments and blank lines between them.
+pub(super) fn identities(file: &[u8]) -> Result<Vec<Identity>, IdentityError> {
+    let mut found = Vec::new();
+    for (at, line) in file.split(|&byte| byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if !line.is_empty() && !line.starts_with(b"#") {
+            found.push(identity(line, at + 1)?);
+        }
+    }
+    if found.is_empty() { Err(IdentityError::Empty) } else { Ok(found) }
+}
+
+fn identity(line: &[u8], number: usize) -> Result<Identity, IdentityError> {
+    if line.starts_with(b"AGE-PLUGIN-") {
+        return Err(IdentityError::Plugin(number));
+    }
+    if let Some(hybrid) = Hybrid::parse(line) {
+        let recipient = hybrid.recipient();
+        return Ok(Identity { key: Key::Hybrid(hybrid), recipient });
+    }
+    let text = std::str::from_utf8(line).map_err(|_| IdentityError::Line(number))?;
+    let key: age::x25519::Identity = text.parse().map_err(|_| IdentityError::Line(number))?;
+    let recipient = key.to_public().to_string();
+    Ok(Identity { key: Key::X25519(key), recipient })
+}
+
+/// The identity in an OpenSSH private key file.
+pub(super) fn ssh_identity(file: &[u8]) -> Result<Identity, IdentityError> {
+    let key = age::ssh::Identity::from_buffer(file, None).map_err(|_| IdentityError::NotSsh)?;
+    match &key {
+        age::ssh::Identity::Unencrypted(_) => {}
+        age::ssh::Identity::Encrypted(_) => return Err(IdentityError::Protected),
+        age::ssh::Identity::Unsupported(_) => return Err(IdentityError::Unsupported),
+    }
+    let recipient = age::ssh::Recipient::try_from(key.clone()).map_err(|_| IdentityError::Unsupported)?.to_string();
+    Ok(Identity { key: Key::Ssh(key), recipient })
+}
+
+impl Identity {
+    /// The public name.
+    pub(super) fn recipient(&self) -> &str {
+        &self.recipient
+    }
+}
+
+impl age::Identity for Identity {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
+        match &self.key {
+            Key::X25519(key) => key.unwrap_stanza(stanza),
+            Key::Ssh(key) => key.unwrap_stanza(stanza),
+            Key::Hybrid(key) => {
+                let [encapsulated] = stanza.args.as_slice() else { return None };
+                let file_key = (stanza.tag == Hybrid::STANZA).then(|| key.open(encapsulated, &stanza.body))??;
+                Some(file_key.expose(|bytes| {
+                    let bytes: &[u8; 16] = bytes.try_into().map_err(|_| age::DecryptError::InvalidHeader)?;
+                    Ok(FileKey::init_with_mut(|key| key.copy_from_slice(bytes)))
+                }))
+            }
+        }
+    }
+
+    /// Goes on behind a stanza that looked right: two SSH keys can share the short tag.
+    fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, age::DecryptError>> {
+        let mut refusal = None;
+        for stanza in stanzas {
+            match self.unwrap_stanza(stanza) {
+                Some(Ok(key)) => return Some(Ok(key)),
+                Some(Err(error)) => refusal = Some(Err(error)),
+                None => {}
+            }
+        }
+        refusal
+    }
+}
+
+/// Opens the armored file `enc` with the first of `identities` it is for; at most [`MAX_KEY`] bytes.
+pub(super) fn open(enc: &str, identities: &[Identity]) -> Result<Secret, Miss> {
+    let bytes = dearmor(enc).ok_or(Miss::Unusable("an age entry is not an armored age file"))?;
+    let damaged = Miss::Unusable("an age entry was changed or cut short");
+    let mut for_us = false;
+    for identity in identities {
+        let decryptor = age::Decryptor::new_buffered(bytes.as_slice()).map_err(|_| damaged)?;
+        if decryptor.is_scrypt() {
+            return Err(Miss::Unusable("an age entry is protected by a passphrase"));
+        }
+        match decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)) {
+            Ok(payload) => return read(payload).ok_or(damaged),
+            Err(age::DecryptError::NoMatchingKeys) => {}
+            Err(_) => for_us = true,
+        }
+    }
+    Err(if for_us { damaged } else { Miss::NotOurs })
+}
+
+fn read(mut payload: impl Read) -> Option<Secret> {
+    // One byte more than may be: what fills it is too long.
+    let mut key = Draft::with_capacity(MAX_KEY + 1);
+    std::io::copy(&mut payload.by_ref().take(MAX_KEY as u64 + 1), &mut key).ok()?;
+    Some(key.seal())
+}
+
+/// The bytes of the one armored file that `text` is: 64 columns, canonical base64, blank lines around it.
+fn dearmor(text: &str) -> Option<Vec<u8>> {
+    let mut lines = text.trim().lines();
+    if lines.next()? != "-----BEGIN AGE ENCRYPTED FILE-----" {
+        return None;
+    }
+    let mut digits = String::with_capacity(text.len());
+    let mut last_was_short = false;
+    loop {
+        let line = lines.next()?;
+        if line == "-----END AGE ENCRYPTED FILE-----" {
+            break;
+        }
+        if last_was_short || line.is_empty() || line.len() > COLUMNS {
+            return None;
+        }
+        last_was_short = line.len() < COLUMNS;
+        digits.push_str(line);
+    }
+    if lines.next().is_some() {
+        return None;
+    }
+    STANDARD.decode(digits).ok()
+}
+
+/// Columns of an armored line.
+const COLUMNS: usize = 64;
+
+/// Why something was not encrypted for a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a recipient of age that can be encrypted for (`age1...`)")]
+pub struct RecipientError;
+
+/// `key` as an armored age file for `recipient` (`age1...`).
+pub fn wrap(key: &Secret, recipient: &str) -> Result<String, RecipientError> {
+    let recipient: age::x25519::Recipient = recipient.parse().map_err(|_| RecipientError)?;
+    key.expose(|plain| age::encrypt_and_armor(&recipient, plain)).map_err(|_| RecipientError)
+}
+
+/// A new X25519 key: the line for an identity file, and the recipient.
+pub fn generate() -> (Secret, String) {
+    let identity = age::x25519::Identity::generate();
+    let line = identity.to_string();
+    (Secret::new(line.expose_secret().as_bytes().to_vec()), identity.to_public().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IdentityError, dearmor, generate, identities, open, wrap};
+    use crate::keysource::Miss;
+    use crate::secret::Secret;
+
+    #[test]
+    fn what_is_wrapped_for_a_key_is_opened_by_it_alone() {
+        let (line, recipient) = generate();
+        let (other, _) = generate();
+        let enc = wrap(&Secret::new(vec![5; 32]), &recipient).unwrap();
+        let keys = line.expose(|line| identities(line)).unwrap();
+        assert_eq!(keys[0].recipient(), recipient);
+        assert!(open(&enc, &keys).unwrap().same(&Secret::new(vec![5; 32])));
+        let others = other.expose(|line| identities(line)).unwrap();
+        assert_eq!(open(&enc, &others).err(), Some(Miss::NotOurs));
+    }
+
+    #[test]
+    fn armor_is_read_strictly() {
+        let (_, recipient) = generate();
+        let enc = wrap(&Secret::new(vec![5; 32]), &recipient).unwrap();
+        assert!(dearmor(&enc).is_some());
+        assert!(dearmor(&format!("\n\n{}\n\n", enc.replace('\n', "\r\n"))).is_some());
+        for bent in [format!("x{enc}"), format!("{enc}x"), enc.replace("-----BEGIN", "----BEGIN"), enc.replacen('\n', "", 2)] {
+            assert!(dearmor(&bent).is_none());
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_identity_is_refused_by_its_number() {
+        assert_eq!(identities(b"# comment\n\nhello\n").err(), Some(IdentityError::Line(3)));
+        assert_eq!(identities(b"AGE-PLUGIN-YUBIKEY-1QQ\n").err(), Some(IdentityError::Plugin(1)));
+        assert_eq!(identities(b"# nothing\n").err(), Some(IdentityError::Empty));
+    }
+}

@@ -1,0 +1,98 @@
+//! The keys of one Sync, or of one call of the command line.
+
+use super::{KeySource, Miss, Provider, Wrapped, age, pgp};
+use crate::secret::Secret;
+
+/// Private keys for age and OpenPGP. Holds secrets: neither `Debug` nor `Clone`.
+#[derive(Default)]
+pub struct Keyring {
+    age: Vec<age::Identity>,
+    pgp: Vec<pgp::PrivateKey>,
+}
+
+/// An entry that cannot be used. Names the entry, never what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Its name says no kind of key.
+    #[error("entry {name:?} is no kind of key; name it *.agekey, *.asc or *.sshkey")]
+    Unknown {
+        /// The entry.
+        name: String,
+    },
+    /// Not what its name says, or not usable without asking somebody.
+    #[error("entry {name:?}: {why}")]
+    Unusable {
+        /// The entry.
+        name: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Error {
+    /// The stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Unknown { .. } => "unknown-key",
+            Error::Unusable { .. } => "no-usable-key",
+        }
+    }
+}
+
+impl Keyring {
+    /// No keys; files that are not encrypted need none.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Reads keys named as in a Flux Secret: `*.agekey`, `*.asc`, `*.sshkey`.
+    ///
+    /// # Errors
+    /// At the first entry of another name, or that is not usable: half a set of keys would look like a whole one.
+    pub fn read(files: Vec<(String, Secret)>) -> Result<Self, Error> {
+        let mut keys = Self::default();
+        for (name, file) in files {
+            let unusable = |why: String| Error::Unusable { name: name.clone(), why };
+            match name.rsplit_once('.').map(|(_, suffix)| suffix) {
+                Some("agekey") => {
+                    let found = file.expose(age::identities).map_err(|error| unusable(error.to_string()))?;
+                    keys.age.extend(found);
+                }
+                Some("sshkey") => {
+                    keys.age.push(file.expose(age::ssh_identity).map_err(|error| unusable(error.to_string()))?);
+                }
+                Some("asc") => {
+                    let found = file.expose(pgp::private_keys).map_err(|error| unusable(error.to_string()))?;
+                    keys.pgp.extend(found);
+                }
+                _ => return Err(Error::Unknown { name }),
+            }
+        }
+        Ok(keys)
+    }
+}
+
+impl KeySource for Keyring {
+    fn unwrap_key(&self, wrapped: Wrapped<'_>) -> Result<Secret, Miss> {
+        match wrapped.provider {
+            Provider::Age => age::open(wrapped.enc, &self.age),
+            Provider::OpenPgp => pgp::open(wrapped.enc, &self.pgp),
+            Provider::AwsKms
+            | Provider::GcpKms
+            | Provider::HuaweiKms
+            | Provider::AzureKeyVault
+            | Provider::Vault => Err(Miss::NotOurs),
+        }
+    }
+
+    fn recipients(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.age.iter().map(|key| key.recipient().to_owned()).collect();
+        for key in &self.pgp {
+            let name = format!("pgp {}", key.certificate());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}

@@ -1,0 +1,247 @@
+//! OpenPGP: data keys in encrypted messages with integrity protection, and nothing else.
+
+use std::io::{Read, Write};
+
+use openpgp::armor;
+use openpgp::cert::CertParser;
+use openpgp::crypto::SessionKey;
+use openpgp::packet::key::{SecretParts, UnspecifiedRole};
+use openpgp::packet::{Key, PKESK, SKESK};
+use openpgp::parse::stream::{DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper};
+use openpgp::parse::{PacketParser, PacketParserResult, Parse};
+use openpgp::policy::{NullPolicy, StandardPolicy};
+use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message};
+use openpgp::types::SymmetricAlgorithm;
+use openpgp::{Cert, KeyHandle, Packet, PacketPile};
+use sequoia_openpgp as openpgp;
+
+use super::{MAX_KEY, Miss, ocb};
+use crate::secret::{Draft, Secret};
+
+/// A private key that can decrypt.
+pub(super) struct PrivateKey {
+    key: Key<SecretParts, UnspecifiedRole>,
+    certificate: String,
+}
+
+/// Why a text is not a set of usable private keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeyError {
+    #[error("not an armored OpenPGP private key")]
+    Malformed,
+    #[error("the key is protected by a passphrase; export it without one, nobody is asked here")]
+    Protected,
+    #[error("it holds no private key that can decrypt")]
+    Empty,
+}
+
+/// Bytes of a decrypted message, compressed packets and headers included.
+const MAX_MESSAGE: usize = 64 << 10;
+
+/// The keys in an armored file; expired and revoked ones too, as they still have to open old files.
+pub(super) fn private_keys(file: &[u8]) -> Result<Vec<PrivateKey>, KeyError> {
+    let mut keys = Vec::new();
+    for cert in CertParser::from_bytes(file).map_err(|_| KeyError::Malformed)? {
+        let cert = cert.map_err(|_| KeyError::Malformed)?;
+        let certificate = cert.fingerprint().to_hex();
+        for found in cert.keys().secret() {
+            let key = found.key().clone();
+            if !key.pk_algo().for_encryption() {
+                continue;
+            }
+            if key.secret().is_encrypted() {
+                return Err(KeyError::Protected);
+            }
+            keys.push(PrivateKey { key, certificate: certificate.clone() });
+        }
+    }
+    if keys.is_empty() { Err(KeyError::Empty) } else { Ok(keys) }
+}
+
+impl PrivateKey {
+    /// The fingerprint of the certificate it belongs to.
+    pub(super) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Whether `pkesk` names this key, or nobody.
+    fn may_open(&self, pkesk: &PKESK) -> bool {
+        pkesk.recipient().is_none_or(|recipient| {
+            recipient.aliases(KeyHandle::from(self.key.fingerprint())) || recipient.aliases(KeyHandle::from(self.key.keyid()))
+        })
+    }
+}
+
+/// The data key in the armored message `enc`, opened with any of `keys`; at most [`MAX_KEY`] bytes.
+pub(super) fn open(enc: &str, keys: &[PrivateKey]) -> Result<Secret, Miss> {
+    let mut bytes = Vec::new();
+    armor::Reader::from_bytes(enc.as_bytes(), armor::ReaderMode::Tolerant(Some(armor::Kind::Message)))
+        .take(enc.len() as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|_| Miss::Unusable("an OpenPGP entry is not an armored message"))?;
+    let pile = PacketPile::from_bytes(&bytes).map_err(|_| Miss::Unusable("an OpenPGP entry is not a message"))?;
+    let (pkesks, container) = shape(&pile)?;
+    if !pkesks.iter().any(|pkesk| keys.iter().any(|key| key.may_open(pkesk))) {
+        return Err(Miss::NotOurs);
+    }
+    match container {
+        Container::Protected => open_protected(&bytes, keys),
+        Container::Ocb(body) => open_ocb(body, &pkesks, keys),
+    }
+}
+
+/// What holds the encrypted content of a message.
+enum Container<'a> {
+    /// SEIPD version 1 with MDC, or version 2 with AEAD.
+    Protected,
+    /// Tag 20.
+    Ocb(&'a [u8]),
+}
+
+/// Session keys for public keys, then exactly one integrity-protected container, and nothing behind it.
+fn shape(pile: &PacketPile) -> Result<(Vec<PKESK>, Container<'_>), Miss> {
+    let mut pkesks = Vec::new();
+    let mut container = None;
+    for packet in pile.children() {
+        if container.is_some() {
+            return Err(Miss::Unusable("an OpenPGP entry has something behind its encrypted content"));
+        }
+        match packet {
+            Packet::PKESK(pkesk) => pkesks.push(pkesk.clone()),
+            Packet::SKESK(_) | Packet::Marker(_) => {}
+            Packet::SEIP(_) => container = Some(Container::Protected),
+            Packet::Unknown(unknown) if u8::from(unknown.tag()) == 20 => container = Some(Container::Ocb(unknown.body())),
+            // Among them tag 9, encryption that anybody can bend.
+            _ => return Err(Miss::Unusable("an OpenPGP entry is not an encrypted message with integrity protection")),
+        }
+    }
+    match container {
+        Some(container) if !pkesks.is_empty() => Ok((pkesks, container)),
+        _ => Err(Miss::Unusable("an OpenPGP entry is not encrypted for a public key")),
+    }
+}
+
+const DAMAGED: Miss = Miss::Unusable("an OpenPGP entry was changed or cut short");
+
+fn open_protected(bytes: &[u8], keys: &[PrivateKey]) -> Result<Secret, Miss> {
+    // The policy for signatures and expiry has no say: what was encrypted to an old key must still open.
+    let policy = NullPolicy::new();
+    let helper = Helper { keys };
+    let builder = DecryptorBuilder::from_bytes(bytes).map_err(|_| DAMAGED)?.buffer_size(MAX_MESSAGE);
+    let mut decryptor = builder.with_policy(&policy, None, helper).map_err(|_| DAMAGED)?;
+    let key = read(&mut decryptor).ok_or(DAMAGED)?;
+    // Only at the end of the message has its integrity been checked.
+    if decryptor.message_processed() { Ok(key) } else { Err(DAMAGED) }
+}
+
+struct Helper<'a> {
+    keys: &'a [PrivateKey],
+}
+
+impl VerificationHelper for Helper<'_> {
+    fn get_certs(&mut self, _: &[KeyHandle]) -> openpgp::Result<Vec<Cert>> {
+        Ok(Vec::new())
+    }
+
+    fn check(&mut self, structure: MessageStructure<'_>) -> openpgp::Result<()> {
+        match structure.iter().next() {
+            Some(MessageLayer::Encryption { .. }) => Ok(()),
+            _ => Err(openpgp::Error::InvalidOperation("not encrypted".to_owned()).into()),
+        }
+    }
+}
+
+impl DecryptionHelper for Helper<'_> {
+    fn decrypt(
+        &mut self,
+        pkesks: &[PKESK],
+        _: &[SKESK],
+        algorithm: Option<SymmetricAlgorithm>,
+        decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
+    ) -> openpgp::Result<Option<Cert>> {
+        if session_keys(pkesks, self.keys, algorithm).any(|(algorithm, key)| decrypt(algorithm, &key)) {
+            Ok(None)
+        } else {
+            Err(openpgp::Error::InvalidSessionKey("no key here".to_owned()).into())
+        }
+    }
+}
+
+/// Every session key that `keys` find in `pkesks`, lazily.
+fn session_keys<'a>(
+    pkesks: &'a [PKESK],
+    keys: &'a [PrivateKey],
+    algorithm: Option<SymmetricAlgorithm>,
+) -> impl Iterator<Item = (Option<SymmetricAlgorithm>, SessionKey)> + 'a {
+    pkesks.iter().flat_map(move |pkesk| {
+        keys.iter().filter(move |key| key.may_open(pkesk)).filter_map(move |key| {
+            let mut pair = key.key.clone().into_keypair().ok()?;
+            pkesk.decrypt(&mut pair, algorithm)
+        })
+    })
+}
+
+fn open_ocb(body: &[u8], pkesks: &[PKESK], keys: &[PrivateKey]) -> Result<Secret, Miss> {
+    let opened = session_keys(pkesks, keys, None)
+        .find_map(|(algorithm, key)| ocb::open(body, u8::from(algorithm?), &key, MAX_MESSAGE));
+    opened.ok_or(DAMAGED)?.expose(literal).ok_or(DAMAGED)
+}
+
+/// The content of the one literal packet in decrypted packets, compressed or not.
+fn literal(packets: &[u8]) -> Option<Secret> {
+    let mut next = PacketParser::from_bytes(packets).ok()?;
+    let mut found = None;
+    while let PacketParserResult::Some(mut parser) = next {
+        match parser.packet {
+            Packet::Literal(_) if found.is_some() => return None,
+            Packet::Literal(_) => found = Some(read(&mut parser)?),
+            Packet::CompressedData(_) | Packet::OnePassSig(_) | Packet::Signature(_) => {}
+            _ => return None,
+        }
+        next = parser.recurse().ok()?.1;
+    }
+    found
+}
+
+fn read(content: &mut impl Read) -> Option<Secret> {
+    // One byte more than may be: what fills it is too long.
+    let mut key = Draft::with_capacity(MAX_KEY + 1);
+    let read = std::io::copy(&mut content.take(MAX_KEY as u64 + 1), &mut key).ok()?;
+    (read <= MAX_KEY as u64).then(|| key.seal())
+}
+
+/// Why something was not encrypted for a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecipientError {
+    /// Not a certificate.
+    #[error("not an armored OpenPGP certificate")]
+    Malformed,
+    /// No key in it may be encrypted for.
+    #[error("the certificate has no live key for encryption")]
+    NoKey,
+}
+
+/// `key` as an armored message for the armored `certificate`, and the certificate's fingerprint.
+pub fn wrap(key: &Secret, certificate: &str, now: jiff::Timestamp) -> Result<(String, String), RecipientError> {
+    let cert = Cert::from_bytes(certificate.as_bytes()).map_err(|_| RecipientError::Malformed)?;
+    let policy = StandardPolicy::new();
+    let recipients = cert
+        .keys()
+        .with_policy(&policy, std::time::SystemTime::from(now))
+        .supported()
+        .alive()
+        .revoked(false)
+        .for_storage_encryption()
+        .for_transport_encryption();
+    let mut armored = Vec::new();
+    let written = (|| {
+        let message = Armorer::new(Message::new(&mut armored)).build()?;
+        let message = Encryptor::for_recipients(message, recipients).build()?;
+        let mut message = LiteralWriter::new(message).build()?;
+        key.expose(|plain| message.write_all(plain))?;
+        message.finalize()
+    })();
+    written.map_err(|_| RecipientError::NoKey)?;
+    let armored = String::from_utf8(armored).map_err(|_| RecipientError::Malformed)?;
+    Ok((cert.fingerprint().to_hex(), armored))
+}

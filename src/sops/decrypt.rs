@@ -1,0 +1,30 @@
+//! One file, for the command line: from its bytes to what `sops decrypt` prints.
+
+use super::error::Error;
+use super::formats::{self, Format};
+use super::metadata::Metadata;
+use super::open::{self, Located, Warning};
+use super::strict;
+use crate::keysource::KeySource;
+use crate::secret::Secret;
+
+/// A file in clear.
+pub struct Decrypted {
+    /// Its bytes, as `sops decrypt` writes them.
+    pub text: Secret,
+    /// What somebody should know about it.
+    pub warnings: Vec<Warning>,
+}
+
+/// Opens `bytes`, which are called `name` in errors, and writes them as `output`.
+pub fn decrypt(name: &str, bytes: &[u8], input: Format, output: Format, keys: &dyn KeySource) -> Result<Decrypted, Error> {
+    run(bytes, input, output, keys).map_err(|Located { fault, place }| fault.at(name, place))
+}
+
+fn run(bytes: &[u8], input: Format, output: Format, keys: &dyn KeySource) -> Result<Decrypted, Located> {
+    let mut read = formats::read(bytes, input)?;
+    let metadata = Metadata::read(&read.block)?;
+    let warnings = open::open(&mut read.documents, &metadata, keys)?;
+    strict::check(&read.documents)?;
+    Ok(Decrypted { text: formats::write(&read.documents, output)?, warnings })
+}

@@ -1,0 +1,158 @@
+//! INI files of sops.
+
+use std::collections::HashSet;
+
+use super::ini_text::{self, DEFAULT};
+use super::{Encrypted, flat_block, push_flat};
+use crate::secret::{Draft, Secret};
+use crate::sops::error::{Fault, shown};
+use crate::sops::tree::{Branch, Comment, Entry, Leaf, Text, Tree, pairs};
+
+pub(super) fn read(text: &str) -> Result<Encrypted, Fault> {
+    let mut document = Branch::new();
+    let mut block: Option<Vec<(String, String)>> = None;
+    let mut seen = HashSet::new();
+    for section in ini_text::parse(text)? {
+        for key in &section.keys {
+            if !seen.insert((section.name.clone(), key.name.clone())) {
+                return Err(Fault::DuplicateKey { key: shown(&key.name) });
+            }
+        }
+        if section.name == "sops" {
+            if block.is_some() {
+                return Err(Fault::BadMetadata { field: "sops".to_owned(), why: "is there twice" });
+            }
+            // Written with the two letters `\n`, or by 3.13.0 and 3.13.1 as they are.
+            block = Some(section.keys.into_iter().map(|key| (key.name, key.value.replace("\\n", "\n"))).collect());
+            continue;
+        }
+        let mut branch = Branch::new();
+        comment(&mut branch, &section.comment);
+        for key in section.keys {
+            branch.push(Entry::Pair { key: key.name, value: Tree::text(key.value) });
+            comment(&mut branch, &key.comment);
+        }
+        document.push(Entry::Pair { key: section.name, value: Tree::Map(branch) });
+    }
+    Ok(Encrypted { block: flat_block(block.unwrap_or_default())?, documents: vec![document] })
+}
+
+fn comment(branch: &mut Branch, text: &str) {
+    if !text.is_empty() {
+        let bare = match text.chars().next() {
+            Some(sign @ (';' | '#')) => text.trim_start_matches([sign, ' ']),
+            _ => text,
+        };
+        branch.push(Entry::Comment(Comment::open(bare, false)));
+    }
+}
+
+pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
+    let mut out = Draft::new();
+    let sections: Vec<(&str, &Tree)> = pairs(document).collect();
+    for (number, (name, value)) in sections.iter().enumerate() {
+        let Tree::Map(section) = value else {
+            return Err(Fault::Emit { format: "ini", why: "a value stands outside of any section" });
+        };
+        let (title, lines) = lines(section)?;
+        if let Some(title) = title {
+            comment_lines(&mut out, title);
+        }
+        if number == 0 && *name == DEFAULT {
+            if lines.is_empty() {
+                continue;
+            }
+        } else {
+            out.push(format!("[{name}]\n").as_bytes());
+        }
+        let names: Vec<String> = lines.iter().map(|line| quoted_name(line.key)).collect();
+        let width = names.iter().map(String::len).max().unwrap_or(0);
+        for (line, name) in lines.iter().zip(&names) {
+            if let Some(comment) = line.comment {
+                comment_lines(&mut out, comment);
+            }
+            out.push(format!("{name:width$} = ").as_bytes());
+            push_value(&mut out, line.value);
+            out.push(b"\n");
+        }
+        if number + 1 < sections.len() {
+            out.push(b"\n");
+        }
+    }
+    Ok(out.seal())
+}
+
+struct Line<'a> {
+    key: &'a str,
+    value: &'a Leaf,
+    comment: Option<&'a Comment>,
+}
+
+/// The comment of a section, and its keys, each with the comment that follows it here and precedes it in the file.
+fn lines(section: &Branch) -> Result<(Option<&Comment>, Vec<Line<'_>>), Fault> {
+    let mut title = None;
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (number, entry) in section.iter().enumerate() {
+        match entry {
+            Entry::Comment(comment) if number == 0 => title = Some(comment),
+            Entry::Comment(comment) => {
+                if let Some(line) = lines.last_mut() {
+                    line.comment = Some(comment);
+                }
+            }
+            Entry::Pair { key, value: Tree::Leaf(value) } => lines.push(Line { key, value, comment: None }),
+            Entry::Pair { .. } => return Err(Fault::Emit { format: "ini", why: "a value is a list or a mapping" }),
+        }
+    }
+    Ok((title, lines))
+}
+
+fn quoted_name(name: &str) -> String {
+    if name.contains(['"', '=', ':']) {
+        format!("`{name}`")
+    } else if name.contains('`') {
+        format!("\"\"\"{name}\"\"\"")
+    } else {
+        name.to_owned()
+    }
+}
+
+fn push_value(out: &mut Draft, leaf: &Leaf) {
+    let mut value = Draft::new();
+    push_flat(&mut value, leaf);
+    value.seal().expose(|bytes| {
+        let has = |signs: &[u8]| bytes.iter().any(|byte| signs.contains(byte));
+        let quote: &[u8] = if has(b"\n`") {
+            b"\"\"\""
+        } else if has(b"#;") {
+            b"`"
+        } else if std::str::from_utf8(bytes).is_ok_and(|text| text.trim().len() != text.len()) {
+            b"\""
+        } else {
+            b""
+        };
+        [quote, bytes, quote].into_iter().for_each(|part| out.push(part));
+    });
+}
+
+fn comment_lines(out: &mut Draft, comment: &Comment) {
+    let mut push = |bytes: &[u8]| {
+        for line in bytes.split(|&byte| byte == b'\n') {
+            match line.split_first() {
+                Some((sign @ (b'#' | b';'), text)) => {
+                    out.push(&[*sign, b' ']);
+                    out.push(text.trim_ascii());
+                }
+                _ => {
+                    out.push(b"; ");
+                    out.push(line);
+                }
+            }
+            out.push(b"\n");
+        }
+    };
+    match &comment.text {
+        Text::Open(text) => push(text.as_bytes()),
+        Text::Sealed(text) => text.expose(push),
+    }
+}

@@ -1,0 +1,147 @@
+//! JSON as sops writes it: tab indentation, HTML-escaped, comments dropped.
+
+use crate::model::json;
+use crate::secret::{Draft, Secret};
+use crate::sops::error::{Fault, shown};
+use crate::sops::floats;
+use crate::sops::tree::{Branch, Element, Entry, Kind, Leaf, Plain, Tree, Typed, pairs, values};
+
+pub(super) fn read(text: &str) -> Result<Branch, Fault> {
+    let members = json::parse_object(text).map_err(|error| match error {
+        json::Error::Duplicate { key, .. } => Fault::DuplicateKey { key: shown(&key) },
+        json::Error::TooDeep { limit, .. } => Fault::Limit { what: "the nesting", limit },
+        json::Error::TooMany { limit, .. } => Fault::Limit { what: "the number of values", limit },
+        json::Error::Syntax { .. } | json::Error::NotAnObject { .. } => {
+            Fault::BadFormat { format: "json", why: error.to_string() }
+        }
+    })?;
+    branch(members)
+}
+
+fn branch(members: Vec<(String, json::Json)>) -> Result<Branch, Fault> {
+    members.into_iter().map(|(key, value)| Ok(Entry::Pair { key, value: tree(value)? })).collect()
+}
+
+fn tree(value: json::Json) -> Result<Tree, Fault> {
+    let typed = match value {
+        json::Json::Object(members) => return branch(members).map(Tree::Map),
+        json::Json::Array(elements) => {
+            let elements = elements.into_iter().map(|element| tree(element).map(Element::Value));
+            return elements.collect::<Result<_, _>>().map(Tree::List);
+        }
+        json::Json::Null => Typed::Null,
+        json::Json::Bool(truth) => Typed::Bool(truth),
+        json::Json::Text(text) => Typed::Text(text),
+        json::Json::Number(text) => match text.parse() {
+            Ok(number) => Typed::Int(number),
+            Err(_) => Typed::Float(floats::parse(&text).ok_or_else(|| Fault::BadFormat {
+                format: "json",
+                why: "a number is too large".to_owned(),
+            })?),
+        },
+    };
+    Ok(Tree::Leaf(Leaf::Open(Plain { typed, read: None })))
+}
+
+pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
+    let mut out = Draft::new();
+    object(&mut out, document, 0)?;
+    out.push(b"\n");
+    Ok(out.seal())
+}
+
+fn object(out: &mut Draft, branch: &Branch, depth: usize) -> Result<(), Fault> {
+    let mut first = true;
+    out.push(b"{");
+    for (key, value) in pairs(branch) {
+        separate(out, &mut first, depth + 1);
+        string(out, key.as_bytes())?;
+        out.push(b": ");
+        write_tree(out, value, depth + 1)?;
+    }
+    close(out, first, depth, b"}");
+    Ok(())
+}
+
+fn write_tree(out: &mut Draft, tree: &Tree, depth: usize) -> Result<(), Fault> {
+    match tree {
+        Tree::Map(branch) => object(out, branch, depth),
+        Tree::List(list) => {
+            let mut first = true;
+            out.push(b"[");
+            for value in values(list) {
+                separate(out, &mut first, depth + 1);
+                write_tree(out, value, depth + 1)?;
+            }
+            close(out, first, depth, b"]");
+            Ok(())
+        }
+        Tree::Leaf(Leaf::Open(plain)) => match &plain.typed {
+            Typed::Null => push(out, b"null"),
+            Typed::Bool(truth) => push(out, if *truth { b"true" } else { b"false" }),
+            Typed::Int(number) => push(out, number.to_string().as_bytes()),
+            Typed::Float(number) => float(out, *number),
+            Typed::Text(text) | Typed::Time(text) => string(out, text.as_bytes()),
+        },
+        Tree::Leaf(Leaf::Sealed(sealed)) => sealed.text.expose(|bytes| match sealed.kind {
+            Kind::Text | Kind::Time => string(out, bytes),
+            Kind::Int => push(out, bytes),
+            Kind::Bool => push(out, if bytes == b"True" { b"true" } else { b"false" }),
+            Kind::Float => float(out, std::str::from_utf8(bytes).ok().and_then(floats::parse).unwrap_or(f64::NAN)),
+        }),
+    }
+}
+
+fn push(out: &mut Draft, bytes: &[u8]) -> Result<(), Fault> {
+    out.push(bytes);
+    Ok(())
+}
+
+fn float(out: &mut Draft, number: f64) -> Result<(), Fault> {
+    if !number.is_finite() {
+        return Err(Fault::Emit { format: "json", why: "a number is not finite" });
+    }
+    push(out, floats::json(number).as_bytes())
+}
+
+fn separate(out: &mut Draft, first: &mut bool, depth: usize) {
+    if !std::mem::replace(first, false) {
+        out.push(b",");
+    }
+    line(out, depth);
+}
+
+fn close(out: &mut Draft, empty: bool, depth: usize, sign: &[u8]) {
+    if !empty {
+        line(out, depth);
+    }
+    out.push(sign);
+}
+
+fn line(out: &mut Draft, depth: usize) {
+    out.push(b"\n");
+    (0..depth).for_each(|_| out.push(b"\t"));
+}
+
+/// A string as Go's `encoding/json` writes it.
+fn string(out: &mut Draft, bytes: &[u8]) -> Result<(), Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::Emit { format: "json", why: "a value is not UTF-8" })?;
+    out.push(b"\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push(b"\\\""),
+            '\\' => out.push(b"\\\\"),
+            '\n' => out.push(b"\\n"),
+            '\r' => out.push(b"\\r"),
+            '\t' => out.push(b"\\t"),
+            '\u{8}' => out.push(b"\\b"),
+            '\u{c}' => out.push(b"\\f"),
+            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                out.push(format!("\\u{:04x}", u32::from(c)).as_bytes());
+            }
+            c => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b"\"");
+    Ok(())
+}

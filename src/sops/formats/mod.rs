@@ -1,0 +1,177 @@
+//! The five containers: how each is read, and how sops writes it in clear.
+
+mod dotenv;
+mod ini;
+mod ini_text;
+mod json;
+mod yaml;
+mod yaml_scalar;
+
+use super::error::Fault;
+use super::tree::{self, Branch, Entry, Leaf, Plain, Tree, Typed};
+use super::{floats, flatten};
+use crate::secret::{Draft, Secret};
+
+/// A container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One or more documents.
+    Yaml,
+    /// One object.
+    Json,
+    /// `KEY=value` lines.
+    Dotenv,
+    /// Sections of keys.
+    Ini,
+    /// Anything, in a JSON object with the one key `data`.
+    Binary,
+}
+
+impl Format {
+    /// The word that names it, as `sops --input-type` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Yaml => "yaml",
+            Format::Json => "json",
+            Format::Dotenv => "dotenv",
+            Format::Ini => "ini",
+            Format::Binary => "binary",
+        }
+    }
+
+    /// The format of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Format::Yaml, Format::Json, Format::Dotenv, Format::Ini, Format::Binary].into_iter().find(|format| format.name() == name)
+    }
+
+    /// The format sops takes a file of this name for.
+    pub fn of_path(path: &str) -> Self {
+        match path.rsplit_once('.').map(|(_, suffix)| suffix) {
+            Some("yaml" | "yml") => Format::Yaml,
+            Some("json") => Format::Json,
+            Some("env") => Format::Dotenv,
+            Some("ini") => Format::Ini,
+            _ => Format::Binary,
+        }
+    }
+}
+
+/// Documents in the order of the file, and the `sops` block of each.
+pub(super) struct Encrypted {
+    pub(super) documents: Vec<Branch>,
+    pub(super) block: Branch,
+}
+
+/// Bytes of a file.
+pub(super) const MAX_FILE: usize = 5 << 20;
+
+/// Takes a file apart. Nothing is decrypted yet.
+pub(super) fn read(bytes: &[u8], format: Format) -> Result<Encrypted, Fault> {
+    if bytes.len() > MAX_FILE {
+        return Err(Fault::Limit { what: "the file", limit: MAX_FILE });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| Fault::BadFormat {
+        format: format.name(),
+        why: format!("the byte at {} is not UTF-8", error.valid_up_to()),
+    })?;
+    match format {
+        Format::Yaml => nested(yaml::read(text)?),
+        Format::Json => nested(vec![json::read(text)?]),
+        Format::Binary => binary(nested(vec![json::read(text)?])?),
+        Format::Dotenv => dotenv::read(text),
+        Format::Ini => ini::read(text),
+    }
+}
+
+/// Takes the block out of every document; the first one's counts, and the others must say the same.
+fn nested(mut documents: Vec<Branch>) -> Result<Encrypted, Fault> {
+    let mut blocks = documents.iter_mut().map(|document| tree::take(document, "sops"));
+    let block = match blocks.next().flatten() {
+        Some(Tree::Map(block)) => block,
+        Some(_) => return Err(Fault::BadMetadata { field: "sops".to_owned(), why: "is not a mapping" }),
+        None => return Err(Fault::NoMetadata),
+    };
+    let first = Tree::Map(block);
+    for other in blocks.flatten() {
+        if !tree::same(&first, &other) {
+            return Err(Fault::Policy("a later document has other sops metadata than the first"));
+        }
+    }
+    let Tree::Map(block) = first else { return Err(Fault::NoMetadata) };
+    Ok(Encrypted { documents, block })
+}
+
+/// sops would write `data` alone, and drop whatever else there is.
+fn binary(read: Encrypted) -> Result<Encrypted, Fault> {
+    let others = read.documents.iter().flatten().any(|entry| match entry {
+        Entry::Comment(_) => false,
+        Entry::Pair { key, .. } => key != "data",
+    });
+    if others {
+        return Err(Fault::Policy("a binary file holds `data` and `sops` and nothing else"));
+    }
+    Ok(read)
+}
+
+/// The documents in clear, as sops writes them.
+pub(super) fn write(documents: &[Branch], format: Format) -> Result<Secret, Fault> {
+    if let ([], Format::Json | Format::Dotenv | Format::Binary) = (documents, format) {
+        return Err(Fault::Emit { format: format.name(), why: "there is no document" });
+    }
+    if documents.len() > 1 && format != Format::Yaml {
+        return Err(Fault::Policy("only YAML can hold several documents; all but the first would be lost"));
+    }
+    match format {
+        Format::Yaml => yaml::write(documents),
+        Format::Json => json::write(&documents[0]),
+        Format::Dotenv => dotenv::write(&documents[0]),
+        Format::Ini => ini::write(&documents[0]),
+        Format::Binary => write_binary(&documents[0]),
+    }
+}
+
+fn write_binary(document: &Branch) -> Result<Secret, Fault> {
+    let why = |why| Fault::Emit { format: "binary", why };
+    let Some(Tree::Leaf(leaf)) = tree::lookup(document, "data") else { return Err(why("there is no `data`")) };
+    match leaf {
+        Leaf::Sealed(sealed) if sealed.kind == tree::Kind::Text => Ok(sealed.text.share()),
+        Leaf::Open(Plain { typed: Typed::Text(text), .. }) => Ok(Secret::new(text.clone().into_bytes())),
+        Leaf::Open(_) | Leaf::Sealed(_) => Err(why("`data` is not a text")),
+    }
+}
+
+/// Flat pairs turned into a block; `prefix` is taken off already.
+fn flat_block(pairs: Vec<(String, String)>) -> Result<Branch, Fault> {
+    if pairs.is_empty() { Err(Fault::NoMetadata) } else { flatten::unflatten(pairs) }
+}
+
+/// A leaf as the formats that have only text write it (`ValToString` of sops).
+fn push_flat(out: &mut Draft, leaf: &Leaf) {
+    let kind = |kind, bytes: &[u8], out: &mut Draft| match kind {
+        tree::Kind::Text | tree::Kind::Int => out.push(bytes),
+        tree::Kind::Bool => out.push(if bytes == b"True" { b"true" } else { b"false" }),
+        tree::Kind::Float => out.push(flat_float(std::str::from_utf8(bytes).ok().and_then(floats::parse)).as_bytes()),
+        tree::Kind::Time => out.push(bytes),
+    };
+    match leaf {
+        Leaf::Sealed(sealed) => sealed.text.expose(|bytes| kind(sealed.kind, bytes, out)),
+        Leaf::Open(plain) => match &plain.typed {
+            Typed::Null => out.push(b"<nil>"),
+            Typed::Bool(truth) => out.push(if *truth { b"true" } else { b"false" }),
+            Typed::Int(number) => out.push(number.to_string().as_bytes()),
+            Typed::Float(number) => out.push(flat_float(Some(*number)).as_bytes()),
+            Typed::Text(text) | Typed::Time(text) => out.push(text.as_bytes()),
+        },
+    }
+}
+
+fn flat_float(number: Option<f64>) -> String {
+    let Some(number) = number else { return String::new() };
+    let text = floats::general(number).to_uppercase();
+    match text.as_str() {
+        "NAN" => "NaN".to_owned(),
+        "+INF" | "-INF" => text.replace("INF", "Inf"),
+        _ if text.contains(['.', 'E']) => text,
+        _ => format!("{number:.1}"),
+    }
+}
