@@ -1,6 +1,7 @@
 //! The document model: ordered trees whose leaves are open or sealed.
 
 mod class;
+pub mod json;
 mod node;
 mod object;
 mod path;

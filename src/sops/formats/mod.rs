@@ -83,6 +83,17 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Encrypted, Fault> {
     }
 }
 
+/// The documents of a file in clear. Only YAML and JSON.
+pub(super) fn read_plain(text: &str, format: Format) -> Result<Vec<Branch>, Fault> {
+    match format {
+        Format::Yaml => yaml::read(text),
+        Format::Json => Ok(vec![json::read(text)?]),
+        Format::Dotenv | Format::Ini | Format::Binary => {
+            Err(Fault::Emit { format: format.name(), why: "only YAML and JSON are sealed" })
+        }
+    }
+}
+
 /// Takes the block out of every document; the first one's counts, and the others must say the same.
 fn nested(mut documents: Vec<Branch>) -> Result<Encrypted, Fault> {
     let mut blocks = documents.iter_mut().map(|document| tree::take(document, "sops"));
