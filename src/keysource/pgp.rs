@@ -9,7 +9,7 @@ use openpgp::packet::key::{SecretParts, UnspecifiedRole};
 use openpgp::packet::{Key, PKESK, SKESK};
 use openpgp::parse::stream::{DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper};
 use openpgp::parse::{PacketParser, PacketParserResult, Parse};
-use openpgp::policy::{NullPolicy, StandardPolicy};
+use openpgp::policy::StandardPolicy;
 use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message};
 use openpgp::types::SymmetricAlgorithm;
 use openpgp::{Cert, KeyHandle, Packet, PacketPile};
@@ -125,7 +125,7 @@ const DAMAGED: Miss = Miss::Unusable("an OpenPGP entry was changed or cut short"
 
 fn open_protected(bytes: &[u8], keys: &[PrivateKey]) -> Result<Secret, Miss> {
     // The policy for signatures and expiry has no say: what was encrypted to an old key must still open.
-    let policy = NullPolicy::new();
+    let policy = StandardPolicy::new();
     let helper = Helper { keys };
     let builder = DecryptorBuilder::from_bytes(bytes).map_err(|_| DAMAGED)?.buffer_size(MAX_MESSAGE);
     let mut decryptor = builder.with_policy(&policy, None, helper).map_err(|_| DAMAGED)?;

@@ -2,7 +2,7 @@
 
 use super::yaml_scalar as scalar;
 use crate::model::yaml::{self, Limits, Placement, Raw};
-use crate::model::{Number, Value};
+use crate::model::Number;
 use crate::secret::{Draft, Secret};
 use crate::sops::error::{Fault, shown};
 use crate::sops::floats;
