@@ -5,7 +5,9 @@ mod bech32;
 mod hybrid;
 mod keyring;
 mod ocb;
+mod packets;
 pub mod pgp;
+mod seipd;
 
 pub use keyring::{Error, Keyring};
 

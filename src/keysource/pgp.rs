@@ -10,12 +10,14 @@ use openpgp::packet::{Key, PKESK, SKESK};
 use openpgp::parse::stream::{DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper};
 use openpgp::parse::{PacketParser, PacketParserResult, Parse};
 use openpgp::policy::StandardPolicy;
+use openpgp::serialize::Serialize;
 use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message};
-use openpgp::types::SymmetricAlgorithm;
-use openpgp::{Cert, KeyHandle, Packet, PacketPile};
+use openpgp::types::{HashAlgorithm, SymmetricAlgorithm};
+use openpgp::{Cert, KeyHandle, Packet};
 use sequoia_openpgp as openpgp;
 
-use super::{MAX_KEY, Miss, ocb};
+use super::packets::{self, Packet as Framed};
+use super::{MAX_KEY, Miss, ocb, seipd};
 use crate::secret::{Draft, Secret};
 
 /// A private key that can decrypt.
@@ -79,38 +81,43 @@ pub(super) fn open(enc: &str, keys: &[PrivateKey]) -> Result<Secret, Miss> {
         .take(enc.len() as u64)
         .read_to_end(&mut bytes)
         .map_err(|_| Miss::Unusable("an OpenPGP entry is not an armored message"))?;
-    let pile = PacketPile::from_bytes(&bytes).map_err(|_| Miss::Unusable("an OpenPGP entry is not a message"))?;
-    let (pkesks, container) = shape(&pile)?;
+    let packets = packets::split(&bytes).ok_or(Miss::Unusable("an OpenPGP entry is not a message"))?;
+    let (pkesks, container) = shape(packets)?;
     if !pkesks.iter().any(|pkesk| keys.iter().any(|key| key.may_open(pkesk))) {
         return Err(Miss::NotOurs);
     }
-    match container {
-        Container::Protected => open_protected(&bytes, keys),
-        Container::Ocb(body) => open_ocb(body, &pkesks, keys),
+    let own = session_keys(&pkesks, keys, None).find_map(|(algorithm, key)| {
+        let algorithm = u8::from(algorithm?);
+        container.body.expose(|body| match container.tag {
+            packets::OCB => ocb::open(body, algorithm, &key, MAX_MESSAGE),
+            _ => seipd::open(body, algorithm, &key, sha1),
+        })
+    });
+    match own {
+        Some(opened) => opened.expose(literal).ok_or(DAMAGED),
+        None if container.tag == packets::SEIPD => open_by_library(&container, &pkesks, keys),
+        None => Err(DAMAGED),
     }
 }
 
-/// What holds the encrypted content of a message.
-enum Container<'a> {
-    /// SEIPD version 1 with MDC, or version 2 with AEAD.
-    Protected,
-    /// Tag 20.
-    Ocb(&'a [u8]),
-}
-
 /// Session keys for public keys, then exactly one integrity-protected container, and nothing behind it.
-fn shape(pile: &PacketPile) -> Result<(Vec<PKESK>, Container<'_>), Miss> {
+fn shape(packets: Vec<Framed>) -> Result<(Vec<PKESK>, Framed), Miss> {
     let mut pkesks = Vec::new();
     let mut container = None;
-    for packet in pile.children() {
+    for mut packet in packets {
         if container.is_some() {
             return Err(Miss::Unusable("an OpenPGP entry has something behind its encrypted content"));
         }
-        match packet {
-            Packet::PKESK(pkesk) => pkesks.push(pkesk.clone()),
-            Packet::SKESK(_) | Packet::Marker(_) => {}
-            Packet::SEIP(_) => container = Some(Container::Protected),
-            Packet::Unknown(unknown) if u8::from(unknown.tag()) == 20 => container = Some(Container::Ocb(unknown.body())),
+        match packet.tag {
+            packets::PKESK => {
+                packet.mend_rsa_length();
+                // One that cannot be read is for somebody with newer keys than ours.
+                if let Ok(Packet::PKESK(pkesk)) = packet.framed().expose(|bytes| Packet::from_bytes(bytes)) {
+                    pkesks.push(pkesk);
+                }
+            }
+            packets::SKESK | packets::MARKER => {}
+            packets::SEIPD | packets::OCB => container = Some(packet),
             // Among them tag 9, encryption that anybody can bend.
             _ => return Err(Miss::Unusable("an OpenPGP entry is not an encrypted message with integrity protection")),
         }
@@ -123,11 +130,17 @@ fn shape(pile: &PacketPile) -> Result<(Vec<PKESK>, Container<'_>), Miss> {
 
 const DAMAGED: Miss = Miss::Unusable("an OpenPGP entry was changed or cut short");
 
-fn open_protected(bytes: &[u8], keys: &[PrivateKey]) -> Result<Secret, Miss> {
+/// Version 2 of the container, with AEAD, and ciphers other than AES.
+fn open_by_library(container: &Framed, pkesks: &[PKESK], keys: &[PrivateKey]) -> Result<Secret, Miss> {
+    let mut message = Vec::new();
+    for pkesk in pkesks {
+        Packet::from(pkesk.clone()).serialize(&mut message).map_err(|_| DAMAGED)?;
+    }
+    container.framed().expose(|bytes| message.extend_from_slice(bytes));
     // The policy for signatures and expiry has no say: what was encrypted to an old key must still open.
     let policy = StandardPolicy::new();
     let helper = Helper { keys };
-    let builder = DecryptorBuilder::from_bytes(bytes).map_err(|_| DAMAGED)?.buffer_size(MAX_MESSAGE);
+    let builder = DecryptorBuilder::from_bytes(&message).map_err(|_| DAMAGED)?.buffer_size(MAX_MESSAGE);
     let mut decryptor = builder.with_policy(&policy, None, helper).map_err(|_| DAMAGED)?;
     let key = read(&mut decryptor).ok_or(DAMAGED)?;
     // Only at the end of the message has its integrity been checked.
@@ -181,15 +194,38 @@ fn session_keys<'a>(
     })
 }
 
-fn open_ocb(body: &[u8], pkesks: &[PKESK], keys: &[PrivateKey]) -> Result<Secret, Miss> {
-    let opened = session_keys(pkesks, keys, None)
-        .find_map(|(algorithm, key)| ocb::open(body, u8::from(algorithm?), &key, MAX_MESSAGE));
-    opened.ok_or(DAMAGED)?.expose(literal).ok_or(DAMAGED)
+fn sha1(bytes: &[u8]) -> Option<[u8; 20]> {
+    let mut hash = HashAlgorithm::SHA1.context().ok()?.for_digest();
+    hash.update(bytes);
+    let mut digest = [0; 20];
+    hash.digest(&mut digest).ok()?;
+    Some(digest)
 }
 
-/// The content of the one literal packet in decrypted packets, compressed or not.
-fn literal(packets: &[u8]) -> Option<Secret> {
-    let mut next = PacketParser::from_bytes(packets).ok()?;
+/// The content of the one literal packet in decrypted packets, compressed or not; signatures beside it are not looked at.
+fn literal(decrypted: &[u8]) -> Option<Secret> {
+    let mut found = None;
+    for packet in packets::split(decrypted)? {
+        let content = match packet.tag {
+            packets::LITERAL => packet.content()?,
+            packets::COMPRESSED => packet.framed().expose(decompressed)?,
+            ONE_PASS | SIGNATURE | packets::MARKER => continue,
+            _ => return None,
+        };
+        let fits = content.expose(<[u8]>::len) <= MAX_KEY;
+        if !fits || found.replace(content).is_some() {
+            return None;
+        }
+    }
+    found
+}
+
+const SIGNATURE: u8 = 2;
+const ONE_PASS: u8 = 4;
+
+/// The content of the one literal packet inside of a compressed one.
+fn decompressed(packet: &[u8]) -> Option<Secret> {
+    let mut next = PacketParser::from_bytes(packet).ok()?;
     let mut found = None;
     while let PacketParserResult::Some(mut parser) = next {
         match parser.packet {

@@ -1,13 +1,35 @@
 //! Floating point numbers as Go reads and writes them.
 
 /// The number that `text` says, where Go's `strconv.ParseFloat` takes it.
-///
-/// Hexadecimal forms, which nobody writes, are refused.
 pub(super) fn parse(text: &str) -> Option<f64> {
+    let unsigned = text.trim_start_matches(['+', '-']);
+    if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        let sign = match &text[..text.len() - unsigned.len()] {
+            "" | "+" => 1.0,
+            "-" => -1.0,
+            _ => return None,
+        };
+        return hexadecimal(digits).map(|value| sign * value);
+    }
     let value: f64 = text.parse().ok()?;
     // Rust rounds what is too large to infinity; Go refuses it.
     let spelled = text.to_ascii_lowercase().contains("inf");
     (value.is_finite() || value.is_nan() || spelled).then_some(value)
+}
+
+/// `1F.8p-3`: at most 16 digits, an exponent always.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}").replace('_', "");
+    let exponent: i32 = exponent.parse().ok().filter(|exponent| (-1000..=1000).contains(exponent))?;
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let places = i32::try_from(fraction.len()).ok()? * 4;
+    #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest, as Go does")]
+    let value = u64::from_str_radix(&digits, 16).ok()? as f64 * 2f64.powi(exponent - places);
+    value.is_finite().then_some(value)
 }
 
 /// Go's `FormatFloat(value, 'f', -1, 64)`: never an exponent. The form that is encrypted and hashed.
@@ -70,7 +92,11 @@ mod tests {
         {
             assert_eq!(plain(parse(text).unwrap()), hashed);
         }
-        assert!(parse("1e400").is_none());
+        assert_eq!(plain(parse("0x1FEp-1").unwrap()), "255");
+        assert_eq!(plain(parse("-0x1.8p1").unwrap()), "-3");
+        for text in ["1e400", "0x1F", "0xp1", "--0x1p1", "0x1p+-1", "", "1_0"] {
+            assert!(parse(text).is_none(), "{text}");
+        }
         assert_eq!(plain(f64::INFINITY), "+Inf");
     }
 

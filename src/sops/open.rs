@@ -147,7 +147,8 @@ impl Walk<'_> {
             return Ok(());
         }
         match self.cipher.open(text, &self.aad()) {
-            Ok(Opened::Comment(opened)) => comment.text = Text::Sealed(opened),
+            // sops forgets that a decrypted comment stood behind a value, and writes it above.
+            Ok(Opened::Comment(opened)) => *comment = Comment { text: Text::Sealed(opened), inline: false },
             Ok(Opened::Value(opened)) => {
                 // sops up to 3.0 wrote comments as `str`; it hashed them as well, and so does every reader.
                 self.mac.encrypted(&opened.text);

@@ -51,6 +51,33 @@ fn every_sops_case_has_the_outcome_it_must_have() {
     assert!(failures.is_empty(), "{} of {} cases differ:\n{}", failures.len(), names.len(), failures.join("\n"));
 }
 
+#[test]
+fn every_fixture_of_the_real_sops_has_its_outcome() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sops");
+    let index = fs::read_to_string(root.join("index.tsv")).unwrap();
+    let mut failures = Vec::new();
+    for line in index.lines() {
+        let [name, format, keys, outcome] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let key = |key: &str| (key.to_owned(), Secret::new(fs::read(root.join("keys").join(key)).unwrap()));
+        let keys = Keyring::read(keys.split(',').map(key).collect()).unwrap();
+        let folder = root.join("cases").join(name);
+        let format = Format::named(format).unwrap();
+        let found = match decrypt(name, &fs::read(folder.join("input")).unwrap(), format, format, &keys) {
+            Ok(decrypted) if outcome == "ok" => {
+                let expected = fs::read(folder.join("expected")).unwrap();
+                let same = decrypted.text.expose(|plain| plain == expected);
+                if same { "ok" } else { "other bytes than sops" }
+            }
+            Ok(_) => "opened",
+            Err(error) => error.code(),
+        };
+        if found != outcome {
+            failures.push(format!("{name}: {found}, must be {outcome}"));
+        }
+    }
+    assert!(index.lines().count() > 40 && failures.is_empty(), "{}", failures.join("\n"));
+}
+
 fn judge(root: &Path, folder: &Path, case: &Case) -> Result<(), String> {
     let input = fs::read(file_beginning(folder, "input.").expect("an input")).unwrap();
     let files = case.keys.iter().map(|key| key_file(root, key)).collect();

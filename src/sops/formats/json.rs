@@ -55,7 +55,7 @@ fn object(out: &mut Draft, branch: &Branch, depth: usize) -> Result<(), Fault> {
     out.push(b"{");
     for (key, value) in pairs(branch) {
         separate(out, &mut first, depth + 1);
-        string(out, key.as_bytes())?;
+        string(out, key.as_bytes());
         out.push(b": ");
         write_tree(out, value, depth + 1)?;
     }
@@ -81,10 +81,16 @@ fn write_tree(out: &mut Draft, tree: &Tree, depth: usize) -> Result<(), Fault> {
             Typed::Bool(truth) => push(out, if *truth { b"true" } else { b"false" }),
             Typed::Int(number) => push(out, number.to_string().as_bytes()),
             Typed::Float(number) => float(out, *number),
-            Typed::Text(text) | Typed::Time(text) => string(out, text.as_bytes()),
+            Typed::Text(text) | Typed::Time(text) => {
+                string(out, text.as_bytes());
+                Ok(())
+            }
         },
         Tree::Leaf(Leaf::Sealed(sealed)) => sealed.text.expose(|bytes| match sealed.kind {
-            Kind::Text | Kind::Time => string(out, bytes),
+            Kind::Text | Kind::Time => {
+                string(out, bytes);
+                Ok(())
+            }
             Kind::Int => push(out, bytes),
             Kind::Bool => push(out, if bytes == b"True" { b"true" } else { b"false" }),
             Kind::Float => float(out, std::str::from_utf8(bytes).ok().and_then(floats::parse).unwrap_or(f64::NAN)),
@@ -123,25 +129,28 @@ fn line(out: &mut Draft, depth: usize) {
     (0..depth).for_each(|_| out.push(b"\t"));
 }
 
-/// A string as Go's `encoding/json` writes it.
-fn string(out: &mut Draft, bytes: &[u8]) -> Result<(), Fault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Fault::Emit { format: "json", why: "a value is not UTF-8" })?;
+/// A string as Go's `encoding/json` writes it; what is not UTF-8 becomes the replacement character, byte by byte.
+fn string(out: &mut Draft, bytes: &[u8]) {
     out.push(b"\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push(b"\\\""),
-            '\\' => out.push(b"\\\\"),
-            '\n' => out.push(b"\\n"),
-            '\r' => out.push(b"\\r"),
-            '\t' => out.push(b"\\t"),
-            '\u{8}' => out.push(b"\\b"),
-            '\u{c}' => out.push(b"\\f"),
-            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push(format!("\\u{:04x}", u32::from(c)).as_bytes());
-            }
-            c => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| character(out, c));
+        chunk.invalid().iter().for_each(|_| out.push(b"\\ufffd"));
     }
     out.push(b"\"");
-    Ok(())
+}
+
+fn character(out: &mut Draft, c: char) {
+    match c {
+        '"' => out.push(b"\\\""),
+        '\\' => out.push(b"\\\\"),
+        '\n' => out.push(b"\\n"),
+        '\r' => out.push(b"\\r"),
+        '\t' => out.push(b"\\t"),
+        '\u{8}' => out.push(b"\\b"),
+        '\u{c}' => out.push(b"\\f"),
+        '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            out.push(format!("\\u{:04x}", u32::from(c)).as_bytes());
+        }
+        c => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
 }
