@@ -49,7 +49,9 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     };
     for warning in decrypted.warnings {
         let text = match warning {
-            Warning::MacOnlyEncrypted => "only encrypted values are authenticated; what stands in clear may have been changed",
+            Warning::MacOnlyEncrypted => {
+                "only encrypted values are authenticated; what stands in clear may have been changed"
+            }
         };
         drop(writeln!(console.talk, "warning: {name}: {text}"));
     }
@@ -69,7 +71,8 @@ const MAX_KEY_FILE: u64 = 1 << 20;
 /// The keys of the flags and of the environment, named as in a Secret.
 fn key_files(args: &Args) -> Result<Vec<(String, Secret)>, Failure> {
     let mut files = Vec::new();
-    for (paths, suffix) in [(&args.age_key_file, "agekey"), (&args.pgp_key_file, "asc"), (&args.ssh_key_file, "sshkey")] {
+    for (paths, suffix) in [(&args.age_key_file, "agekey"), (&args.pgp_key_file, "asc"), (&args.ssh_key_file, "sshkey")]
+    {
         for path in paths {
             files.push((format!("{}.{suffix}", path.display()), read_key(path)?));
         }
@@ -88,10 +91,13 @@ fn key_files(args: &Args) -> Result<Vec<(String, Secret)>, Failure> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = path.display();
-    let size = std::fs::metadata(path).map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?
+        .len();
     // Larger files are refused by their first bytes; nothing is gained by reading on.
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?;
+    let file = std::fs::File::open(path)
+        .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?;
     std::io::Read::read_to_end(&mut std::io::Read::take(file, size.min(MAX_FILE) + 1), &mut bytes)
         .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?;
     Ok(bytes)
@@ -102,7 +108,9 @@ const MAX_FILE: u64 = 6 << 20;
 
 fn read_key(path: &Path) -> Result<Secret, Failure> {
     let name = path.display();
-    let failed = |error: &dyn std::error::Error| Failure::because("no-key-file", format!("the key file {name} cannot be read"), error);
+    let failed = |error: &dyn std::error::Error| {
+        Failure::because("no-key-file", format!("the key file {name} cannot be read"), error)
+    };
     let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > MAX_KEY_FILE {
         return Err(Failure::new("no-key-file", format!("the key file {name} has more than {MAX_KEY_FILE} bytes")));

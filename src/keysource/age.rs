@@ -211,7 +211,9 @@ mod tests {
         let enc = wrap(&Secret::new(vec![5; 32]), &recipient).unwrap();
         assert!(dearmor(&enc).is_some());
         assert!(dearmor(&format!("\n\n{}\n\n", enc.replace('\n', "\r\n"))).is_some());
-        for bent in [format!("x{enc}"), format!("{enc}x"), enc.replace("-----BEGIN", "----BEGIN"), enc.replacen('\n', "", 2)] {
+        for bent in
+            [format!("x{enc}"), format!("{enc}x"), enc.replace("-----BEGIN", "----BEGIN"), enc.replacen('\n', "", 2)]
+        {
             assert!(dearmor(&bent).is_none());
         }
     }

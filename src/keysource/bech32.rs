@@ -15,7 +15,9 @@ pub(super) fn decode(text: &[u8], prefix: &str) -> Option<Secret> {
     if !human.eq_ignore_ascii_case(prefix.as_bytes()) || digits.len() < 6 {
         return None;
     }
-    let digit = |byte: u8| LETTERS.iter().position(|&letter| letter == byte.to_ascii_lowercase()).and_then(|at| u8::try_from(at).ok());
+    let digit = |byte: u8| {
+        LETTERS.iter().position(|&letter| letter == byte.to_ascii_lowercase()).and_then(|at| u8::try_from(at).ok())
+    };
     let mut sum = checksum_of_prefix(prefix);
     let mut bytes = Draft::with_capacity(digits.len());
     let (mut pending, mut bits) = (0u32, 0u32);

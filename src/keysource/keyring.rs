@@ -1,12 +1,13 @@
 //! The keys of one Sync, or of one call of the command line.
 
-use super::{KeySource, Miss, Provider, Wrapped, age, pgp};
+use super::age::{Identity, identities, open as open_age, ssh_identity};
+use super::{KeySource, Miss, Provider, Wrapped, pgp};
 use crate::secret::Secret;
 
 /// Private keys for age and OpenPGP. Holds secrets: neither `Debug` nor `Clone`.
 #[derive(Default)]
 pub struct Keyring {
-    age: Vec<age::Identity>,
+    age: Vec<Identity>,
     pgp: Vec<pgp::PrivateKey>,
 }
 
@@ -55,11 +56,11 @@ impl Keyring {
             let unusable = |why: String| Error::Unusable { name: name.clone(), why };
             match name.rsplit_once('.').map(|(_, suffix)| suffix) {
                 Some("agekey") => {
-                    let found = file.expose(age::identities).map_err(|error| unusable(error.to_string()))?;
+                    let found = file.expose(identities).map_err(|error| unusable(error.to_string()))?;
                     keys.age.extend(found);
                 }
                 Some("sshkey") => {
-                    keys.age.push(file.expose(age::ssh_identity).map_err(|error| unusable(error.to_string()))?);
+                    keys.age.push(file.expose(ssh_identity).map_err(|error| unusable(error.to_string()))?);
                 }
                 Some("asc") => {
                     let found = file.expose(pgp::private_keys).map_err(|error| unusable(error.to_string()))?;
@@ -75,13 +76,11 @@ impl Keyring {
 impl KeySource for Keyring {
     fn unwrap_key(&self, wrapped: Wrapped<'_>) -> Result<Secret, Miss> {
         match wrapped.provider {
-            Provider::Age => age::open(wrapped.enc, &self.age),
+            Provider::Age => open_age(wrapped.enc, &self.age),
             Provider::OpenPgp => pgp::open(wrapped.enc, &self.pgp),
-            Provider::AwsKms
-            | Provider::GcpKms
-            | Provider::HuaweiKms
-            | Provider::AzureKeyVault
-            | Provider::Vault => Err(Miss::NotOurs),
+            Provider::AwsKms | Provider::GcpKms | Provider::HuaweiKms | Provider::AzureKeyVault | Provider::Vault => {
+                Err(Miss::NotOurs)
+            }
         }
     }
 

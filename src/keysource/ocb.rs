@@ -54,7 +54,14 @@ where
     Some(plain.seal())
 }
 
-fn open_chunk<C>(cipher: &C, data: &[u8], tag: &[u8; TAG], iv: &[u8; 15], index: u64, associated: &[u8]) -> Option<Secret>
+fn open_chunk<C>(
+    cipher: &C,
+    data: &[u8],
+    tag: &[u8; TAG],
+    iv: &[u8; 15],
+    index: u64,
+    associated: &[u8],
+) -> Option<Secret>
 where
     C: AeadInOut<NonceSize = U15, TagSize = aes_gcm::aead::array::typenum::U16>,
 {

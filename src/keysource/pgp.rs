@@ -69,7 +69,8 @@ impl PrivateKey {
     /// Whether `pkesk` names this key, or nobody.
     fn may_open(&self, pkesk: &PKESK) -> bool {
         pkesk.recipient().is_none_or(|recipient| {
-            recipient.aliases(KeyHandle::from(self.key.fingerprint())) || recipient.aliases(KeyHandle::from(self.key.keyid()))
+            recipient.aliases(KeyHandle::from(self.key.fingerprint()))
+                || recipient.aliases(KeyHandle::from(self.key.keyid()))
         })
     }
 }

@@ -276,7 +276,8 @@ impl Reader<'_> {
     }
 
     fn unit(&mut self) -> Result<u32, Error> {
-        let digits = self.text.as_bytes().get(self.at..self.at + 4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let digits =
+            self.text.as_bytes().get(self.at..self.at + 4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         let unit = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         let unit = unit.ok_or_else(|| self.syntax("four hexadecimal digits must stand behind `\\u`"))?;
@@ -302,9 +303,28 @@ mod tests {
     #[test]
     fn what_is_not_exactly_one_complete_object_is_refused() {
         for text in [
-            "", "[]", "1", "\"a\"", "{", "{}{}", "{} x", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":+1}",
-            "{\"a\":\"\u{1}\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\ud800\"}", "{\"a\":nul}", "{\"a\":1 /* */}", "\u{feff}{}",
-            "{\"a\":\"\\", "{\"a\":\"\\é\"}", "{\"a\":NaN}",
+            "",
+            "[]",
+            "1",
+            "\"a\"",
+            "{",
+            "{}{}",
+            "{} x",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":+1}",
+            "{\"a\":\"\u{1}\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":nul}",
+            "{\"a\":1 /* */}",
+            "\u{feff}{}",
+            "{\"a\":\"\\",
+            "{\"a\":\"\\é\"}",
+            "{\"a\":NaN}",
         ] {
             assert!(parse_object(text).is_err(), "{text:?}");
         }
@@ -312,10 +332,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_there_twice_is_refused_however_it_is_spelled() {
-        assert_eq!(
-            parse_object("{\"a\": 1,\n\"\\u0061\": 2}"),
-            Err(Error::Duplicate { line: 2, key: "a".to_owned() })
-        );
+        assert_eq!(parse_object("{\"a\": 1,\n\"\\u0061\": 2}"), Err(Error::Duplicate { line: 2, key: "a".to_owned() }));
     }
 
     #[test]

@@ -11,8 +11,7 @@ use crate::secret::Secret;
 /// Keys at hand go before keys of a service, as in sops.
 pub(super) fn data_key(metadata: &Metadata, keys: &dyn KeySource) -> Result<Secret, Fault> {
     let mut why = Vec::new();
-    let mut parts: Vec<Secret> =
-        metadata.groups.iter().filter_map(|group| open_group(group, keys, &mut why)).collect();
+    let mut parts: Vec<Secret> = metadata.groups.iter().filter_map(|group| open_group(group, keys, &mut why)).collect();
     let missing = |why| {
         let entries = metadata.groups.iter().flatten();
         let wanted = entries.map(|entry| format!("{} {}", entry.provider.name(), entry.recipient)).collect();

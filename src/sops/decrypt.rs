@@ -17,7 +17,13 @@ pub struct Decrypted {
 }
 
 /// Opens `bytes`, which are called `name` in errors, and writes them as `output`.
-pub fn decrypt(name: &str, bytes: &[u8], input: Format, output: Format, keys: &dyn KeySource) -> Result<Decrypted, Error> {
+pub fn decrypt(
+    name: &str,
+    bytes: &[u8],
+    input: Format,
+    output: Format,
+    keys: &dyn KeySource,
+) -> Result<Decrypted, Error> {
     run(bytes, input, output, keys).map_err(|Located { fault, place }| fault.at(name, place))
 }
 

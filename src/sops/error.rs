@@ -45,8 +45,12 @@ pub enum Fault {
     #[error("the metadata lists no recipient; encrypt the file again with `sops encrypt`")]
     NoKeys,
     /// No key at hand opens it.
-    #[error("no key here opens it (recipients: {}; keys here: {}){}; add a key, or re-wrap the file: `sops updatekeys`",
-        List(wanted), List(held), Because(why))]
+    #[error(
+        "no key here opens it (recipients: {}; keys here: {}){}; add a key, or re-wrap the file: `sops updatekeys`",
+        List(wanted),
+        List(held),
+        Because(why)
+    )]
     NoUsableKey {
         /// The recipients in the file.
         wanted: Vec<String>,
@@ -71,7 +75,9 @@ pub enum Fault {
     #[error("the MAC cannot be read: it or `lastmodified` was changed. Take the file from a good copy")]
     MacUndecryptable,
     /// The MAC is of other content.
-    #[error("the MAC does not match: the file was merged or edited without sops, sorted, or cut short. Take it from a good copy and use `sops edit`")]
+    #[error(
+        "the MAC does not match: the file was merged or edited without sops, sorted, or cut short. Take it from a good copy and use `sops edit`"
+    )]
     MacMismatch,
     /// Larger or deeper than a file may be.
     #[error("{what} exceeds the limit of {limit}")]

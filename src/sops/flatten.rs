@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn lists_and_mappings_are_built_from_their_paths() {
-        let block = block(&[("version", "3.13.3"), ("age__list_0__map_enc", "x"), ("age__list_1__map_enc", "y")]).unwrap();
+        let block =
+            block(&[("version", "3.13.3"), ("age__list_0__map_enc", "x"), ("age__list_1__map_enc", "y")]).unwrap();
         assert_eq!(lookup(&block, "version").and_then(Tree::as_text), Some("3.13.3"));
         let Some(Tree::List(list)) = lookup(&block, "age") else { panic!("a list") };
         assert_eq!(list.len(), 2);

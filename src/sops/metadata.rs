@@ -1,10 +1,10 @@
 //! The `sops` block: weakly typed as sops reads it, strict in what it may say.
 
 use super::error::{Fault, shown};
+use super::floats;
 use super::selector::{DEFAULT_SUFFIX, Selector};
 use super::stamp::Stamp;
 use super::tree::{Branch, Leaf, Plain, Tree, Typed, lookup, pairs, values};
-use super::floats;
 use crate::keysource::Provider;
 
 /// What a file says about its own encryption.
@@ -96,7 +96,9 @@ fn check_version(version: &str) -> Result<(), Fault> {
 fn is_semver(version: &str) -> bool {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     let numeric = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) && (part.len() == 1 || !part.starts_with('0'))
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part.len() == 1 || !part.starts_with('0'))
     };
     let rest = &version[core.len()..];
     core.split('.').count() == 3
@@ -137,7 +139,9 @@ fn groups(block: &Branch) -> Result<Vec<Vec<Entry>>, Fault> {
         (true, false) => {
             let mut groups = Vec::new();
             for member in listed {
-                let Tree::Map(member) = member else { return Err(bad("key_groups", "holds something that is not a group")) };
+                let Tree::Map(member) = member else {
+                    return Err(bad("key_groups", "holds something that is not a group"));
+                };
                 let group = group(member)?;
                 if group.is_empty() {
                     return Err(bad("key_groups", "holds a group without recipients"));
@@ -163,9 +167,7 @@ fn group(block: &Branch) -> Result<Vec<Entry>, Fault> {
                 return Err(Fault::Limit { what: "a wrapped data key", limit: MAX_ENC });
             }
             // One bad date makes sops refuse the whole file, whoever the entry is for.
-            if provider != Provider::Age
-                && Stamp::rfc3339(&text(member, "created_at")?.unwrap_or_default()).is_none()
-            {
+            if provider != Provider::Age && Stamp::rfc3339(&text(member, "created_at")?.unwrap_or_default()).is_none() {
                 return Err(bad("created_at", "is not a quoted RFC 3339 time"));
             }
             entries.push(Entry { provider, recipient: shown(&text(member, name)?.unwrap_or_default()), enc });

@@ -29,7 +29,11 @@ pub enum Warning {
 }
 
 /// Opens all `documents` in place.
-pub(super) fn open(documents: &mut [Branch], metadata: &Metadata, keys: &dyn KeySource) -> Result<Vec<Warning>, Located> {
+pub(super) fn open(
+    documents: &mut [Branch],
+    metadata: &Metadata,
+    keys: &dyn KeySource,
+) -> Result<Vec<Warning>, Located> {
     let key = data_key(metadata, keys)?;
     let cipher = Cipher::new(&key)?;
     let mut walk = Walk {
@@ -174,4 +178,3 @@ pub(super) fn aad(path: &[String]) -> String {
     aad.push(':');
     aad
 }
-

@@ -8,7 +8,8 @@ use super::metadata::MacCovers;
 use super::open::aad;
 use super::selector::{CommentsBefore, Selector, Subject};
 use super::tree::{Branch, Comment, Element, Entry, Leaf, Text, Tree, lookup};
-use crate::keysource::{age, pgp};
+use crate::keysource::age::{RecipientError, wrap as wrap_age};
+use crate::keysource::pgp;
 use crate::secret::Secret;
 
 /// For whom a file is sealed.
@@ -34,7 +35,7 @@ pub enum SealError {
     NoRecipient,
     /// A recipient of age.
     #[error(transparent)]
-    Age(#[from] age::RecipientError),
+    Age(#[from] RecipientError),
     /// A certificate.
     #[error(transparent)]
     Pgp(#[from] pgp::RecipientError),
@@ -97,11 +98,16 @@ fn random_key() -> Result<Secret, SealError> {
 type Fields = Vec<(&'static str, String)>;
 
 fn wrap_for_age(key: &Secret, recipients: &Recipients) -> Result<Vec<Fields>, SealError> {
-    let wrap = |recipient: &String| Ok(vec![("enc", age::wrap(key, recipient)?), ("recipient", recipient.clone())]);
+    let wrap = |recipient: &String| Ok(vec![("enc", wrap_age(key, recipient)?), ("recipient", recipient.clone())]);
     recipients.age.iter().map(wrap).collect()
 }
 
-fn wrap_for_pgp(key: &Secret, recipients: &Recipients, modified: &str, now: jiff::Timestamp) -> Result<Vec<Fields>, SealError> {
+fn wrap_for_pgp(
+    key: &Secret,
+    recipients: &Recipients,
+    modified: &str,
+    now: jiff::Timestamp,
+) -> Result<Vec<Fields>, SealError> {
     let wrap = |certificate: &String| {
         let (fingerprint, enc) = pgp::wrap(key, certificate, now)?;
         Ok(vec![("created_at", modified.to_owned()), ("enc", enc), ("fp", fingerprint)])
@@ -190,7 +196,9 @@ impl Walk<'_> {
             Tree::Leaf(Leaf::Open(plain)) => plain,
             Tree::Leaf(Leaf::Sealed(_)) => return Ok(()),
         };
-        let Some((bytes, kind)) = leaf::hashed(&plain.typed).filter(|(bytes, _)| !bytes.is_empty()) else { return Ok(()) };
+        let Some((bytes, kind)) = leaf::hashed(&plain.typed).filter(|(bytes, _)| !bytes.is_empty()) else {
+            return Ok(());
+        };
         let value = Secret::new(bytes);
         if !self.selector.encrypts(&self.path, &self.comments, Subject::Value) {
             value.expose(|bytes| self.mac.open(bytes));
@@ -216,7 +224,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Recipients, SealError, seal};
-    use crate::keysource::{Keyring, age};
+    use crate::keysource::{Keyring, age::generate};
     use crate::sops::{Format, decrypt};
 
     const MANIFEST: &str = "\
@@ -240,7 +248,7 @@ stringData:
 
     #[test]
     fn what_is_sealed_opens_to_the_same_text_and_hides_it_meanwhile() {
-        let (identity, recipient) = age::generate();
+        let (identity, recipient) = generate();
         let keys = Keyring::read(vec![("a.agekey".to_owned(), identity)]).unwrap();
         let recipients = Recipients { age: vec![recipient], pgp: Vec::new() };
         let sealed = seal(MANIFEST, Format::Yaml, &recipients, "^(data|stringData)$", now()).unwrap();

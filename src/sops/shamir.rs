@@ -33,7 +33,10 @@ pub(super) fn combine(parts: &[Secret]) -> Result<Secret, Error> {
     let weights: Vec<u8> = numbers.iter().map(|&number| weight_at_zero(number, &numbers)).collect();
     let mut secret = Draft::with_capacity(length - 1);
     for at in 0..length - 1 {
-        let byte = parts.iter().zip(&weights).fold(0, |sum, (part, weight)| sum ^ part.expose(|bytes| mul(bytes[at], *weight)));
+        let byte = parts
+            .iter()
+            .zip(&weights)
+            .fold(0, |sum, (part, weight)| sum ^ part.expose(|bytes| mul(bytes[at], *weight)));
         secret.push(&[byte]);
     }
     Ok(secret.seal())

@@ -39,7 +39,9 @@ fn says(branch: &Branch, field: &str, text: &[u8]) -> bool {
 fn only_text(tree: &Tree, place: &str) -> Result<(), Located> {
     match tree {
         Tree::Leaf(Leaf::Sealed(sealed)) if sealed.kind != Kind::Text => Err(Located {
-            fault: Fault::Policy("a decrypted value of a Secret claims to be something other than text; quote it before it is encrypted"),
+            fault: Fault::Policy(
+                "a decrypted value of a Secret claims to be something other than text; quote it before it is encrypted",
+            ),
             place: Some(shown(place)),
         }),
         Tree::Leaf(_) => Ok(()),

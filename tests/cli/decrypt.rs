@@ -53,7 +53,8 @@ fn keys_of_the_environment_are_those_of_sops() {
 #[test]
 fn a_refusal_prints_one_line_with_its_code_and_no_plaintext() {
     let key = key("one.agekey");
-    for (case, code) in [("flipped-byte", "value-auth"), ("edited-in-clear", "mac-mismatch"), ("no-mac", "mac-missing")] {
+    for (case, code) in [("flipped-byte", "value-auth"), ("edited-in-clear", "mac-mismatch"), ("no-mac", "mac-missing")]
+    {
         let output = decrypt(case, &["--input-type", "yaml", "--age-key-file", &key], &[]);
         assert_eq!(output.status.code(), Some(1));
         assert!(output.stdout.is_empty());
@@ -73,7 +74,11 @@ fn without_a_key_the_recipients_are_named() {
 
 #[test]
 fn one_format_is_printed_as_another() {
-    let output = decrypt("yaml-suffix", &["--input-type", "yaml", "--output-type", "dotenv", "--age-key-file", &key("one.agekey")], &[]);
+    let output = decrypt(
+        "yaml-suffix",
+        &["--input-type", "yaml", "--output-type", "dotenv", "--age-key-file", &key("one.agekey")],
+        &[],
+    );
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "a_open=clear\nb=hidden\n");
 }
 

@@ -82,7 +82,8 @@ fn judge(root: &Path, folder: &Path, case: &Case) -> Result<(), String> {
     let input = fs::read(file_beginning(folder, "input.").expect("an input")).unwrap();
     let files = case.keys.iter().map(|key| key_file(root, key)).collect();
     let outcome = match Keyring::read(files) {
-        Ok(keys) => decrypt(&case.name, &input, case.format, case.output, &keys).map_err(|error| (error.code(), error.to_string())),
+        Ok(keys) => decrypt(&case.name, &input, case.format, case.output, &keys)
+            .map_err(|error| (error.code(), error.to_string())),
         Err(error) => Err((error.code(), error.to_string())),
     };
     let expected = file_beginning(folder, "expected.").filter(|_| !case.expect.starts_with("error"));
@@ -100,9 +101,12 @@ fn judge(root: &Path, folder: &Path, case: &Case) -> Result<(), String> {
 /// A refusal may name keys and places, but nothing that the file holds.
 fn leaks(folder: &Path, message: &str) -> Result<(), String> {
     let input = String::from_utf8_lossy(&fs::read(file_beginning(folder, "input.").unwrap()).unwrap()).into_owned();
-    let told = ["expected.", "sops-accepted.", "sops-ignore-mac."].into_iter().filter_map(|name| file_beginning(folder, name));
+    let told =
+        ["expected.", "sops-accepted.", "sops-ignore-mac."].into_iter().filter_map(|name| file_beginning(folder, name));
     let plain: String = told.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect();
-    let words = plain.split(|c: char| c.is_whitespace() || "\"',:".contains(c)).filter(|word| word.len() >= 8 && !input.contains(*word));
+    let words = plain
+        .split(|c: char| c.is_whitespace() || "\"',:".contains(c))
+        .filter(|word| word.len() >= 8 && !input.contains(*word));
     match words.into_iter().find(|word| message.contains(*word)) {
         Some(_) => Err("the message repeats plaintext".to_owned()),
         None if message.contains("ENC[") => Err("the message repeats ciphertext".to_owned()),
@@ -145,7 +149,9 @@ fn tree_of_yaml(bytes: &[u8]) -> Result<Vec<String>, String> {
 
 fn file_beginning(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
     let mut found: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with(name) && !path.to_str().unwrap().ends_with("as.json"));
+    found.retain(|path| {
+        path.file_name().unwrap().to_str().unwrap().starts_with(name) && !path.to_str().unwrap().ends_with("as.json")
+    });
     found.pop()
 }
 
@@ -158,7 +164,10 @@ fn key_file(root: &Path, name: &str) -> (String, Secret) {
     } else {
         (keys.join(name), "sshkey")
     };
-    (format!("{name}.{suffix}"), Secret::new(fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))))
+    (
+        format!("{name}.{suffix}"),
+        Secret::new(fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))),
+    )
 }
 
 fn case(folder: &Path) -> Case {
@@ -174,7 +183,9 @@ fn case(folder: &Path) -> Case {
         other => panic!("{}: {name} is {other:?}", folder.display()),
     };
     let keys = match member("keys") {
-        Some(Json::Array(keys)) => keys.into_iter().map(|key| if let Json::Text(key) = key { key } else { panic!("a key") }).collect(),
+        Some(Json::Array(keys)) => {
+            keys.into_iter().map(|key| if let Json::Text(key) = key { key } else { panic!("a key") }).collect()
+        }
         other => panic!("keys are {other:?}"),
     };
     let format = |name: &str| Format::named(&text(name)).unwrap();

@@ -22,10 +22,9 @@ pub(super) fn read(text: &str) -> Result<Encrypted, Fault> {
             document.push(Entry::Comment(Comment::open(comment, false)));
             continue;
         }
-        let (key, value) = line.split_once('=').ok_or_else(|| Fault::BadFormat {
-            format: "dotenv",
-            why: format!("line {} has no `=`", number + 1),
-        })?;
+        let (key, value) = line
+            .split_once('=')
+            .ok_or_else(|| Fault::BadFormat { format: "dotenv", why: format!("line {} has no `=`", number + 1) })?;
         // Readers differ in which of two counts, and an empty one is outside the MAC.
         if !seen.insert(key) {
             return Err(Fault::DuplicateKey { key: shown(key) });
@@ -57,10 +56,14 @@ pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
                 out.push(key.as_bytes());
                 out.push(b"=");
                 match leaf {
-                    Leaf::Sealed(sealed) if sealed.kind == Kind::Text => sealed.text.expose(|bytes| escaped(&mut out, bytes)),
+                    Leaf::Sealed(sealed) if sealed.kind == Kind::Text => {
+                        sealed.text.expose(|bytes| escaped(&mut out, bytes))
+                    }
                     Leaf::Open(plain) => match &plain.typed {
                         Typed::Text(text) => escaped(&mut out, text.as_bytes()),
-                        Typed::Null | Typed::Bool(_) | Typed::Int(_) | Typed::Float(_) | Typed::Time(_) => push_flat(&mut out, leaf),
+                        Typed::Null | Typed::Bool(_) | Typed::Int(_) | Typed::Float(_) | Typed::Time(_) => {
+                            push_flat(&mut out, leaf)
+                        }
                     },
                     Leaf::Sealed(_) => push_flat(&mut out, leaf),
                 }

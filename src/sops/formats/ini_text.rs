@@ -98,7 +98,9 @@ impl<'a> Reader<'a> {
     }
 
     fn key_name(&self, line: &'a str) -> Result<(&'a str, &'a str), Fault> {
-        let quote = ["\"\"\"", "\"", "`"].into_iter().find(|quote| line.starts_with(quote) && (quote.len() == 1 || line.len() > 6));
+        let quote = ["\"\"\"", "\"", "`"]
+            .into_iter()
+            .find(|quote| line.starts_with(quote) && (quote.len() == 1 || line.len() > 6));
         let no_sign = || self.bad("neither a section, a key nor a comment");
         if let Some(quote) = quote {
             let inner = &line[quote.len()..];
@@ -185,9 +187,15 @@ mod tests {
         let sections = parse(text).unwrap();
         let section = &sections[1];
         assert_eq!((section.name.as_str(), section.comment.as_str()), ("s", "; of s"));
-        let keys: Vec<_> = section.keys.iter().map(|key| (key.name.as_str(), key.value.as_str(), key.comment.as_str())).collect();
-        let expected =
-            [("a", "x y", "; behind"), ("b", "k=v # kept", ""), ("c", "one\ntwo", ""), ("d", "onetwo", ""), ("e f", "", "")];
+        let keys: Vec<_> =
+            section.keys.iter().map(|key| (key.name.as_str(), key.value.as_str(), key.comment.as_str())).collect();
+        let expected = [
+            ("a", "x y", "; behind"),
+            ("b", "k=v # kept", ""),
+            ("c", "one\ntwo", ""),
+            ("d", "onetwo", ""),
+            ("e f", "", ""),
+        ];
         assert_eq!(keys, expected);
     }
 

@@ -34,10 +34,10 @@ fn tree(value: json::Json) -> Result<Tree, Fault> {
         json::Json::Text(text) => Typed::Text(text),
         json::Json::Number(text) => match text.parse() {
             Ok(number) => Typed::Int(number),
-            Err(_) => Typed::Float(floats::parse(&text).ok_or_else(|| Fault::BadFormat {
-                format: "json",
-                why: "a number is too large".to_owned(),
-            })?),
+            Err(_) => Typed::Float(
+                floats::parse(&text)
+                    .ok_or_else(|| Fault::BadFormat { format: "json", why: "a number is too large".to_owned() })?,
+            ),
         },
     };
     Ok(Tree::Leaf(Leaf::Open(Plain { typed, read: None })))

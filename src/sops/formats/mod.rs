@@ -9,7 +9,7 @@ mod yaml_scalar;
 
 use super::error::Fault;
 use super::tree::{self, Branch, Entry, Leaf, Plain, Tree, Typed};
-use super::{floats, flatten};
+use super::{flatten, floats};
 use crate::secret::{Draft, Secret};
 
 /// A container.
@@ -41,7 +41,9 @@ impl Format {
 
     /// The format of that name.
     pub fn named(name: &str) -> Option<Self> {
-        [Format::Yaml, Format::Json, Format::Dotenv, Format::Ini, Format::Binary].into_iter().find(|format| format.name() == name)
+        [Format::Yaml, Format::Json, Format::Dotenv, Format::Ini, Format::Binary]
+            .into_iter()
+            .find(|format| format.name() == name)
     }
 
     /// The format sops takes a file of this name for.

@@ -1,8 +1,8 @@
 //! YAML as sops reads and writes it: indentation 4, comments kept.
 
 use super::yaml_scalar as scalar;
-use crate::model::yaml::{self, Limits, Placement, Raw};
 use crate::model::Number;
+use crate::model::yaml::{self, Limits, Placement, Raw};
 use crate::secret::{Draft, Secret};
 use crate::sops::error::{Fault, shown};
 use crate::sops::floats;
@@ -19,7 +19,9 @@ fn fault(error: &yaml::Error) -> Fault {
         yaml::Error::DuplicateKey { key, .. } => Fault::DuplicateKey { key: shown(key) },
         yaml::Error::TooLarge { limit, .. } => Fault::Limit { what: "the file", limit: *limit },
         yaml::Error::TooDeep { limit, .. } => Fault::Limit { what: "the nesting", limit: *limit },
-        yaml::Error::TooMany { limit, .. } => Fault::Limit { what: "the number of values, aliases expanded,", limit: *limit },
+        yaml::Error::TooMany { limit, .. } => {
+            Fault::Limit { what: "the number of values, aliases expanded,", limit: *limit }
+        }
         yaml::Error::Cycle { .. } => Fault::Limit { what: "an alias inside of what it names", limit: 0 },
         yaml::Error::Syntax { .. }
         | yaml::Error::ComplexKey { .. }
@@ -112,7 +114,12 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
         let mut inside = Vec::new();
         for comment in std::mem::take(&mut pending) {
             if comment.placement == Placement::Behind && comment.at.line < key.at.line {
-                place_inline(&mut branch, comment, |entry| Entry::Comment(entry), |entry| matches!(entry, Entry::Pair { .. }));
+                place_inline(
+                    &mut branch,
+                    comment,
+                    |entry| Entry::Comment(entry),
+                    |entry| matches!(entry, Entry::Pair { .. }),
+                );
             } else if comment.placement == Placement::Own && comment.at.line > key.at.line {
                 inside.push(comment);
             } else {
@@ -138,7 +145,12 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
     let outside = split_off_outside(&mut pending, floor);
     for comment in pending {
         if comment.placement == Placement::Behind {
-            place_inline(&mut branch, comment, |entry| Entry::Comment(entry), |entry| matches!(entry, Entry::Pair { .. }));
+            place_inline(
+                &mut branch,
+                comment,
+                |entry| Entry::Comment(entry),
+                |entry| matches!(entry, Entry::Pair { .. }),
+            );
         } else {
             own_lines(&mut branch, vec![comment]);
         }
@@ -152,7 +164,12 @@ fn list(items: Vec<yaml::Item>, floor: u32) -> Converted<Vec<Element>> {
     let settle = |list: &mut Vec<Element>, pending: Vec<yaml::Comment>| {
         for comment in pending {
             if comment.placement == Placement::Behind {
-                place_inline(list, comment, |entry| Element::Comment(entry), |entry| matches!(entry, Element::Value(_)));
+                place_inline(
+                    list,
+                    comment,
+                    |entry| Element::Comment(entry),
+                    |entry| matches!(entry, Element::Value(_)),
+                );
             } else {
                 list.push(Element::Comment(Comment::open(comment.text, false)));
             }
@@ -175,7 +192,12 @@ fn list(items: Vec<yaml::Item>, floor: u32) -> Converted<Vec<Element>> {
 }
 
 /// Puts what stands behind a value before it, where selectors look for it.
-fn place_inline<T>(lines: &mut Vec<T>, comment: yaml::Comment, wrap: impl Fn(Comment) -> T, is_value: impl Fn(&T) -> bool) {
+fn place_inline<T>(
+    lines: &mut Vec<T>,
+    comment: yaml::Comment,
+    wrap: impl Fn(Comment) -> T,
+    is_value: impl Fn(&T) -> bool,
+) {
     let at = if lines.last().is_some_and(is_value) { lines.len() - 1 } else { lines.len() };
     lines.insert(at, wrap(Comment::open(comment.text, true)));
 }

@@ -7,7 +7,12 @@ use crate::sops::floats;
 use crate::sops::tree::{Kind, Leaf, Typed};
 
 /// Writes a leaf and ends its line; `behind` writes what follows on the line of a scalar that is not a block.
-pub(super) fn write_leaf(out: &mut Draft, leaf: &Leaf, indent: usize, behind: impl Fn(&mut Draft)) -> Result<(), Fault> {
+pub(super) fn write_leaf(
+    out: &mut Draft,
+    leaf: &Leaf,
+    indent: usize,
+    behind: impl Fn(&mut Draft),
+) -> Result<(), Fault> {
     let written = match leaf {
         Leaf::Sealed(sealed) => sealed.text.expose(|bytes| write(out, sealed.kind, bytes, indent, &behind))?,
         Leaf::Open(plain) => match &plain.typed {
@@ -47,7 +52,13 @@ fn float(number: f64) -> String {
     }
 }
 
-fn write(out: &mut Draft, kind: Kind, bytes: &[u8], indent: usize, behind: &impl Fn(&mut Draft)) -> Result<Written, Fault> {
+fn write(
+    out: &mut Draft,
+    kind: Kind,
+    bytes: &[u8],
+    indent: usize,
+    behind: &impl Fn(&mut Draft),
+) -> Result<Written, Fault> {
     let text = utf8(bytes)?;
     match kind {
         Kind::Int | Kind::Time => out.push(bytes),
@@ -133,7 +144,8 @@ fn is_base_60(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let mut parts = unsigned.split(':');
     let first = parts.next().unwrap_or_default();
-    let first_ok = first.starts_with(|c: char| c.is_ascii_digit()) && first.chars().all(|c| c.is_ascii_digit() || c == '_');
+    let first_ok =
+        first.starts_with(|c: char| c.is_ascii_digit()) && first.chars().all(|c| c.is_ascii_digit() || c == '_');
     let rest: Vec<&str> = parts.collect();
     let Some((last, middle)) = rest.split_last() else { return false };
     let sixty = |part: &str| match part.as_bytes() {
@@ -141,7 +153,10 @@ fn is_base_60(text: &str) -> bool {
         _ => false,
     };
     let (whole, fraction) = last.split_once('.').unwrap_or((last, ""));
-    first_ok && middle.iter().all(|part| sixty(part)) && sixty(whole) && fraction.chars().all(|c| c.is_ascii_digit() || c == '_')
+    first_ok
+        && middle.iter().all(|part| sixty(part))
+        && sixty(whole)
+        && fraction.chars().all(|c| c.is_ascii_digit() || c == '_')
 }
 
 /// Which ways of writing keep a text.
@@ -157,7 +172,8 @@ impl Shape {
     fn of(text: &str) -> Self {
         let is_break = |c: char| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
         let blank = |c: Option<char>| c.is_none_or(|c| c == ' ' || c == '\t' || is_break(c));
-        let (mut indicator, mut breaks, mut special, mut tabs) = (text.starts_with("---") || text.starts_with("..."), false, false, false);
+        let (mut indicator, mut breaks, mut special, mut tabs) =
+            (text.starts_with("---") || text.starts_with("..."), false, false, false);
         let (mut break_space, mut space_break) = (false, false);
         let mut previous: Option<char> = None;
         let mut chars = text.chars().peekable();
@@ -165,7 +181,9 @@ impl Shape {
             let followed_by_blank = blank(chars.peek().copied());
             indicator |= match c {
                 '#' => blank(previous),
-                ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => previous.is_none(),
+                ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => {
+                    previous.is_none()
+                }
                 '?' | '-' => previous.is_none() && followed_by_blank,
                 ':' => followed_by_blank,
                 _ => false,
