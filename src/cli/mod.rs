@@ -5,6 +5,8 @@
 mod build;
 mod decrypt;
 mod failure;
+mod repository_file;
+mod verdict;
 mod verify;
 
 use std::io::Write;

@@ -153,7 +153,9 @@ impl<'a> Forest<'a> {
             return Ok(());
         }
         // A file that gives way to a folder, or to a conflict, is a change of its own.
-        if !(one.is_folder() && other.is_folder()) && !matches!((one, other), (Node::Nothing, _) | (_, Node::Nothing)) {
+        let both = one.is_folder() && other.is_folder();
+        let one_alone = matches!((one, other), (Node::Nothing, _) | (_, Node::Nothing));
+        if !both && !one_alone {
             found.push(path.to_owned());
         }
         let (ones, mut others) = (self.children(one)?, self.children(other)?);

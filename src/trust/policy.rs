@@ -175,6 +175,9 @@ impl Policy {
         for source in &input.signers {
             policy.add(source)?;
         }
+        if input.signers.is_empty() && input.in_repository.is_none() {
+            return Err(refuse("trust.signers", "nobody is listed; give signers, signersFrom or inRepository".into()));
+        }
         Ok(policy)
     }
 
@@ -278,7 +281,7 @@ fn digest(input: &PolicyInput) -> String {
     for skew in [input.max_future_skew, input.max_backward_skew] {
         hash.option(skew.map(u64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
-    hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    super::openpgp::hex(&hash.0.finalize()).to_lowercase()
 }
 
 struct Hash(sha2::Sha256);
@@ -304,6 +307,8 @@ impl Hash {
 
     fn list(&mut self, texts: &[String]) {
         self.count(texts.len());
-        texts.iter().for_each(|text| self.text(text));
+        for text in texts {
+            self.text(text);
+        }
     }
 }

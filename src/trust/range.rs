@@ -1,5 +1,7 @@
 //! Which commits are new, and whether the head may follow what was applied at all.
 
+use std::collections::HashSet;
+
 use super::Reason;
 use super::fault::{Fault, Judgement};
 use super::history::{History, Walk};
@@ -16,7 +18,7 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied
     refuse_other_root(history, policy, head, base, &walk)?;
     let mut new = walk.met;
     if !walk.stopped || walk.ended {
-        let old = history.walk(base, None)?.met;
+        let old = already_believed(history, policy, base, walk.stopped)?;
         if !walk.stopped && policy.rollback_to.as_ref() != Some(head) {
             return Err(not_a_descendant(head, base, old.contains(head)));
         }
@@ -36,6 +38,17 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied
         }
         Mode::Head => Ok(new.get(head).copied().into_iter().collect()),
         Mode::Tag => Ok(Vec::new()),
+    }
+}
+
+/// What is not judged again: all that `base` descends from. Where what was applied is gone from the repository, which
+/// can only be after the branch left it, that is what the pinned root descends from.
+fn already_believed(history: &History<'_>, policy: &Policy, base: &Oid, stopped: bool) -> Judgement<HashSet<Oid>> {
+    match history.walk(base, None) {
+        Err(fault) if !stopped && fault.reason == Reason::IncompleteHistory && fault.at.as_ref() == Some(base) => {
+            Ok(history.walk(&policy.root, None)?.met)
+        }
+        walk => Ok(walk?.met),
     }
 }
 

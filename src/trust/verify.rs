@@ -1,5 +1,7 @@
 //! The one door: from what was fetched to what may be applied.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use jiff::Timestamp;
 
 use super::fault::{Fault, Judgement};
@@ -9,7 +11,7 @@ use super::rules::Rules;
 use super::signer::{self, Signer};
 use super::verified::{Judged, Verified};
 use super::{Reason, Refusal, range, tag, tree};
-use crate::git::{Commit, Fetched, Oid};
+use crate::git::{Commit, Fetched, Objects, Oid};
 use crate::model::RepoPath;
 
 /// What was applied before: where judging begins.
@@ -32,17 +34,38 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<Verified<Commit>, Box<Refusal>> {
     let (commit, objects) = fetched.into_parts();
-    let mut judged = Vec::new();
-    let proved = {
-        let history = History::new(&objects);
-        let subject = Subject { commit: &commit, history: &history, policy, base, path, now: now.as_second() };
-        subject.judge(&mut judged).map_err(|fault| {
-            let touched = fault.at.map(|at| touched(&history, &at)).unwrap_or_default();
-            Box::new(Refusal::new(fault, commit.head, judged.clone(), touched))
-        })
+    // A panic in a library below is a refusal like any other. Nothing that it left half-done is looked at again.
+    let proved = catch_unwind(AssertUnwindSafe(|| prove(&commit, &objects, policy, base, path, now)));
+    let broke = |_| {
+        let fault = Fault::new(Reason::Internal, "judging broke off").at(commit.head);
+        Err(Box::new(Refusal::new(fault, commit.head, Vec::new(), Vec::new())))
     };
-    let files = proved?;
+    let (files, judged) = proved.unwrap_or_else(broke)?;
     Ok(Verified::prove(commit, files, objects, judged, policy.digest().to_owned()))
+}
+
+fn prove(
+    commit: &Commit,
+    objects: &Objects,
+    policy: &Policy,
+    base: &Base,
+    path: Option<&RepoPath>,
+    now: Timestamp,
+) -> Result<(tree::Blobs, Vec<Judged>), Box<Refusal>> {
+    let history = History::new(objects);
+    let subject = Subject { commit, history: &history, policy, base, path, now: now.as_second() };
+    let mut judged = Vec::new();
+    match subject.judge(&mut judged) {
+        Ok(files) => {
+            judged.reverse();
+            Ok((files, judged))
+        }
+        Err(fault) => {
+            judged.reverse();
+            let touched = fault.at.map(|at| touched(&history, &at)).unwrap_or_default();
+            Err(Box::new(Refusal::new(fault, commit.head, judged, touched)))
+        }
+    }
 }
 
 /// The files that commit `at` changes, as far as they can be told.
@@ -83,7 +106,7 @@ impl Subject<'_> {
         }
         for id in &new {
             let signer = rules.commit(id)?;
-            judged.insert(0, signer.judged(*id));
+            judged.push(signer.judged(*id));
             if id == head {
                 head_signer = Some(signer);
             }

@@ -140,14 +140,18 @@ const WEAK: [HashAlgorithm; 3] = [HashAlgorithm::MD5, HashAlgorithm::SHA1, HashA
 /// What a self-signature must rest on: SHA-2, and what sequoia thinks strong.
 fn strict(at: SystemTime) -> StandardPolicy<'static> {
     let mut policy = StandardPolicy::at(at);
-    WEAK.into_iter().for_each(|hash| policy.reject_hash(hash));
+    for hash in WEAK {
+        policy.reject_hash(hash);
+    }
     policy
 }
 
 /// For statements that only take away, and to tell why a strict judgement failed.
 fn lenient(at: SystemTime) -> StandardPolicy<'static> {
     let mut policy = StandardPolicy::at(at);
-    WEAK.into_iter().for_each(|hash| policy.accept_hash(hash));
+    for hash in WEAK {
+        policy.accept_hash(hash);
+    }
     policy
 }
 

@@ -12,7 +12,6 @@ const BINARY_DOCUMENT: u8 = 0x00;
 const CREATION_TIME: u8 = 2;
 const EXPIRATION_TIME: u8 = 3;
 const ISSUER: u8 = 16;
-const NOTATION: u8 = 20;
 const SIGNERS_USER_ID: u8 = 28;
 const EMBEDDED_SIGNATURE: u8 = 32;
 const ISSUER_FINGERPRINT: u8 = 33;
@@ -96,8 +95,7 @@ fn read_hashed(area: &[u8]) -> Judgement<Outline> {
                 true
             }
             SIGNERS_USER_ID => true,
-            // No notation is known, so a critical one never is.
-            NOTATION => false,
+            // Nothing else is known; of notations none, so that a critical one never is.
             _ => false,
         };
         if part.critical && !known {

@@ -1,0 +1,92 @@
+//! A file that holds a `Repository`, and perhaps the ConfigMaps that its trust names.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize as _;
+
+use super::Failure;
+use crate::agent::{SignersMap, policy_input};
+use crate::api::{GitReference, Repository};
+use crate::git::Reference;
+use crate::trust::{ConfigError, Policy};
+
+/// Upper bound on the file, in bytes: more than all that the API server would take.
+const MAX_FILE: u64 = 8 << 20;
+
+/// What the file says, understood as a whole.
+pub(super) struct RepositoryFile {
+    /// Name of the Repository.
+    pub(super) name: String,
+    pub(super) reference: Reference,
+    pub(super) policy: Policy,
+}
+
+/// Reads the file. The inner error is a trust configuration that cannot be understood, which is a verdict.
+pub(super) fn read(path: &Path) -> Result<Result<RepositoryFile, ConfigError>, Failure> {
+    let because = |error: &std::io::Error| Failure::because("unreadable-file", path.display(), error);
+    let length = std::fs::metadata(path).map_err(|error| because(&error))?.len();
+    if length > MAX_FILE {
+        return Err(Failure::new("unreadable-file", format!("{}: more than {MAX_FILE} bytes", path.display())));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| because(&error))?;
+    Ok(understand(&path.display().to_string(), &text))
+}
+
+fn understand(file: &str, text: &str) -> Result<RepositoryFile, ConfigError> {
+    let refuse = |what: String| ConfigError { file: file.to_owned(), line: None, what };
+    let mut repositories = Vec::new();
+    let mut maps = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(text) {
+        let value = serde_yaml::Value::deserialize(document).map_err(|error| refuse(error.to_string()))?;
+        let word = |key: &str| value.get(key).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
+        match (word("apiVersion").as_str(), word("kind").as_str()) {
+            ("gitwarrant.io/v1alpha1", "Repository") => {
+                let repository: Repository =
+                    serde_yaml::from_value(value).map_err(|error| refuse(error.to_string()))?;
+                repositories.push(repository);
+            }
+            ("v1", "ConfigMap") => {
+                let map = signers_map(&value).ok_or_else(|| refuse("a ConfigMap cannot be read".into()))?;
+                maps.push(map);
+            }
+            // Other objects may lie in the same file; they decide nothing here.
+            _ => {}
+        }
+    }
+    let [repository] = repositories.as_slice() else {
+        let count = repositories.len();
+        return Err(refuse(format!(
+            "{count} objects of kind Repository (gitwarrant.io/v1alpha1) where one is expected"
+        )));
+    };
+    let policy = Policy::read(&policy_input(&repository.spec.trust, &maps)?)?;
+    let reference = reference(&repository.spec.reference)
+        .ok_or_else(|| refuse("spec.ref: exactly one of branch, tag and name is expected".into()))?;
+    let name = repository.metadata.name.clone().unwrap_or_default();
+    Ok(RepositoryFile { name, reference, policy })
+}
+
+fn reference(given: &GitReference) -> Option<Reference> {
+    match (&given.branch, &given.tag, &given.name) {
+        (Some(name), None, None) => Some(Reference::Branch(name.clone())),
+        (None, Some(name), None) => Some(Reference::Tag(name.clone())),
+        (None, None, Some(name)) => Some(Reference::Name(name.clone())),
+        (None | Some(_), None | Some(_), None | Some(_)) => None,
+    }
+}
+
+/// Only `data`: signers are text. A ConfigMap with anything binary is not for here.
+fn signers_map(value: &serde_yaml::Value) -> Option<SignersMap> {
+    let name = value.get("metadata")?.get("name")?.as_str()?.to_owned();
+    let mut entries = BTreeMap::new();
+    if value.get("binaryData").is_some() {
+        return None;
+    }
+    if let Some(data) = value.get("data") {
+        for (key, text) in data.as_mapping()? {
+            entries.insert(key.as_str()?.to_owned(), text.as_str()?.as_bytes().to_vec());
+        }
+    }
+    Some(SignersMap { name, entries })
+}
