@@ -4,6 +4,7 @@
 //! in `trust` a danger.
 
 #![allow(clippy::duplicated_attributes)] // every printer column has a type and a path
+#![allow(clippy::struct_excessive_bools)] // they are what people write
 
 mod condition;
 mod definitions;

@@ -92,7 +92,7 @@ impl fmt::Display for Failure {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Failures(all) => listed(f, all, |failure, f| failure.fmt(f)),
+            Error::Failures(all) => listed(f, all, fmt::Display::fmt),
             Error::UnknownKinds(all) => listed(f, all, |(key, place), f| {
                 let kind = &key.kind;
                 write!(

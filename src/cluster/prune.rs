@@ -33,6 +33,12 @@ pub(super) struct Pruned {
     pub(super) gone: BTreeSet<Identity>,
 }
 
+/// What tells a `Status` from an object.
+#[derive(serde::Deserialize)]
+struct Kind {
+    kind: String,
+}
+
 /// What became of one deletion.
 enum End {
     Gone,
@@ -131,10 +137,6 @@ impl Acting {
         });
         let payload = Payload { content_type: "application/json", bytes: Bytes::from(options.to_string()) };
         let answer = self.requests.send(&path::object(target), ACCEPT, Some(&payload), &about).await?;
-        #[derive(serde::Deserialize)]
-        struct Kind {
-            kind: String,
-        }
         let kind: Kind = serde_json::from_slice(&answer)
             .map_err(|_| Trouble::Unreadable { what: "neither a Status nor an object" })?;
         self.shared.memory.forget(&Identity::from(&target.key));

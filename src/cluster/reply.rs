@@ -27,7 +27,7 @@ pub enum Trouble {
     #[error("it was changed by somebody else meanwhile")]
     Changed,
     /// The API server or an admission policy does not take the object.
-    #[error("the API server answered {code} {reason}{}{}", named(.fields), told(.sentence))]
+    #[error("the API server answered {code} {reason}{}{}", named(.fields), told(.sentence.as_ref()))]
     Rejected {
         /// HTTP status.
         code: u16,
@@ -137,8 +137,8 @@ fn named(fields: &[String]) -> String {
     if fields.is_empty() { String::new() } else { format!(" at {}", fields.join(", ")) }
 }
 
-fn told(sentence: &Option<String>) -> String {
-    sentence.as_ref().map(|sentence| format!(": {sentence}")).unwrap_or_default()
+fn told(sentence: Option<&String>) -> String {
+    sentence.map(|sentence| format!(": {sentence}")).unwrap_or_default()
 }
 
 #[cfg(test)]

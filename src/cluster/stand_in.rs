@@ -64,10 +64,13 @@ impl StandIn {
                 Located { target: Target { key: key.clone(), plural }, existing }
             };
             let mut live = Live::default();
-            items.iter().for_each(|item| live.found(item.key().clone(), locate(item.key())));
+            for item in items {
+                live.found(item.key().clone(), locate(item.key()));
+            }
             for entry in inventory.iter() {
                 let located = locate(&entry.key);
-                let answer = if located.existing.is_some() { Departed::Present(located) } else { Departed::Gone };
+                let answer =
+                    if located.existing.is_some() { Departed::Present(Box::new(located)) } else { Departed::Gone };
                 live.left(Identity::from(&entry.key), answer);
             }
             live
@@ -110,7 +113,9 @@ impl StandIn {
             }
             let kept = steps.departed.into_iter().filter(|entry| !applied.pruned.contains(&entry.key));
             let kept: Vec<Entry> = kept.collect();
-            kept.into_iter().for_each(|entry| applied.inventory.record(entry));
+            for entry in kept {
+                applied.inventory.record(entry);
+            }
             Ok(applied)
         })
     }

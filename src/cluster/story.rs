@@ -13,7 +13,7 @@ fn owner(name: &str) -> Owner {
 /// One turn: `names` are the ConfigMaps in the repository.
 fn turn(cluster: &StandIn, inventory: &Inventory, names: &[&str]) -> Result<Applied, Error> {
     let manifest = |name: &&str| {
-        object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}}))
+        object(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}}))
     };
     let items = admit_all(names.iter().map(manifest).collect(), &Limits::default()).unwrap();
     let live = cluster.look(&items, inventory);

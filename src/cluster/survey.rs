@@ -71,7 +71,7 @@ impl Acting {
         }
         for (identity, target) in departed {
             let answer = match now(&target) {
-                Ok(Some(existing)) => Departed::Present(Located { target, existing: Some(existing) }),
+                Ok(Some(existing)) => Departed::Present(Box::new(Located { target, existing: Some(existing) })),
                 Ok(None) => Departed::Gone,
                 // A right that was taken away is no reason to conclude anything.
                 Err(_) => Departed::Unknown,
@@ -116,8 +116,7 @@ impl Acting {
             racks.entry(rack).or_default().push(target.clone());
         }
         let lists = racks.into_iter().map(|(rack, targets)| self.scan(rack, targets));
-        let scanned: Vec<(Vec<(Identity, Looked)>, Vec<Target>)> =
-            stream::iter(lists).buffer_unordered(IN_FLIGHT).try_collect().await?;
+        let scanned: Vec<Scan> = stream::iter(lists).buffer_unordered(IN_FLIGHT).try_collect().await?;
         let mut looked = BTreeMap::new();
         let mut singly = Vec::new();
         for (found, rest) in scanned {
@@ -134,7 +133,7 @@ impl Acting {
     }
 
     /// What one list tells about `targets`, and those it says nothing about: not existing, or not labelled as ours.
-    async fn scan(&self, rack: Rack, targets: Vec<Target>) -> Result<(Vec<(Identity, Looked)>, Vec<Target>), Error> {
+    async fn scan(&self, rack: Rack, targets: Vec<Target>) -> Result<Scan, Error> {
         if targets.len() < WORTH_A_LIST {
             return Ok((Vec::new(), targets));
         }
@@ -207,6 +206,9 @@ impl Acting {
         }
     }
 }
+
+/// What one list told, and what it told nothing about.
+type Scan = (Vec<(Identity, Looked)>, Vec<Target>);
 
 /// What looking at one object showed.
 enum Looked {

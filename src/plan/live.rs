@@ -52,7 +52,7 @@ pub enum Departed {
     /// The API server said that it does not exist.
     Gone,
     /// It exists.
-    Present(Located),
+    Present(Box<Located>),
     /// Nobody can tell, because the API server did not list its kind completely. It stays recorded.
     Unknown,
 }

@@ -56,8 +56,8 @@ pub struct Deletion {
 pub enum Refusal {
     /// Other Syncs own these: who came first keeps them.
     Foreign(Vec<(Key, Place, Owner)>),
-    /// Two manifests are the same object in the cluster.
-    Same(Key, Place, Place),
+    /// Pairs of manifests that are the same object in the cluster.
+    Same(Vec<(Key, Place, Place)>),
     /// A wanted object was not looked for.
     NotSurveyed(Key),
 }
@@ -138,18 +138,22 @@ pub(crate) fn steps(
     }
     let identities = applies.iter().map(|apply| Identity::from(&apply.target.key)).collect();
     let Farewell { deletions, held, lost, departed } = Farewell::decide(inventory, &identities, live, prune, owner);
-    departed.iter().for_each(|entry| intended.record(entry.clone()));
+    for entry in &departed {
+        intended.record(entry.clone());
+    }
     Ok(Steps { applies, deletions, held, lost, departed, intended })
 }
 
 fn wanted_in_order(mut wanted: Vec<Apply>, owner: &Owner) -> Result<Vec<Apply>, Refusal> {
     let mut seen: BTreeMap<Identity, Place> = BTreeMap::new();
     let mut foreign = Vec::new();
+    let mut same = Vec::new();
     for apply in &mut wanted {
         let place = apply.object.place().clone();
         let key = &apply.target.key;
         if let Some(first) = seen.insert(Identity::from(key), place.clone()) {
-            return Err(Refusal::Same(key.clone(), first, place));
+            same.push((key.clone(), first, place));
+            continue;
         }
         let other =
             apply.existing.as_ref().and_then(|existing| existing.owner.as_ref()).filter(|found| *found != owner);
@@ -161,6 +165,9 @@ fn wanted_in_order(mut wanted: Vec<Apply>, owner: &Owner) -> Result<Vec<Apply>, 
             }
         }
         owner.mark(apply.object.body_mut());
+    }
+    if !same.is_empty() {
+        return Err(Refusal::Same(same));
     }
     if !foreign.is_empty() {
         return Err(Refusal::Foreign(foreign));
@@ -211,12 +218,11 @@ impl Farewell {
         }
         let blown = if prune == Prune::Approved { None } else { blown(going.len(), inventory.len()) };
         for (entry, deletion) in going {
-            match blown {
-                Some(because) => farewell.hold(entry, because),
-                None => {
-                    farewell.departed.push(entry.clone());
-                    farewell.deletions.push(deletion);
-                }
+            if let Some(because) = blown {
+                farewell.hold(entry, because);
+            } else {
+                farewell.departed.push(entry.clone());
+                farewell.deletions.push(deletion);
             }
         }
         farewell.deletions.sort_by_key(|deletion| {
@@ -238,7 +244,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::Foreign(_) => "owned-by-another",
-            Refusal::Same(..) => "duplicate-object",
+            Refusal::Same(_) => "duplicate-object",
             Refusal::NotSurveyed(_) => "not-surveyed",
         }
     }
@@ -259,7 +265,10 @@ impl fmt::Display for Refusal {
                     more => write!(f, "; and {more} more"),
                 }
             }
-            Refusal::Same(key, first, second) => write!(f, "{second}: {key} is the same object as the one at {first}"),
+            Refusal::Same(pairs) => pairs.iter().take(10).enumerate().try_for_each(|(at, (key, first, second))| {
+                let between = if at == 0 { "" } else { "; " };
+                write!(f, "{between}{second}: {key} is the same object as the one at {first}")
+            }),
             Refusal::NotSurveyed(key) => write!(f, "{key} was not looked for in the cluster; please report this"),
         }
     }

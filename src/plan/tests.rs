@@ -30,7 +30,7 @@ fn manifest(kind: &str, name: &str) -> serde_json::Value {
 }
 
 fn key(kind: &str, name: &str) -> Key {
-    object(manifest(kind, name)).key()
+    object(&manifest(kind, name)).key()
 }
 
 fn existing(uid: &str, owner: Option<Owner>) -> Existing {
@@ -50,7 +50,7 @@ struct Case {
 
 impl Case {
     fn wanting(wanted: &[(&str, &str)]) -> Self {
-        let objects = wanted.iter().map(|(kind, name)| object(manifest(kind, name))).collect();
+        let objects = wanted.iter().map(|(kind, name)| object(&manifest(kind, name))).collect();
         let items = admit_all(objects, &Limits::default()).unwrap();
         let mut case = Self { items, inventory: Inventory::default(), live: Live::default() };
         for (kind, name) in wanted {
@@ -70,7 +70,7 @@ impl Case {
     /// Something of ours has left the repository and still exists.
     fn ours_left(self, kind: &str, name: &str) -> Self {
         let found = located(&key(kind, name), Some(existing(&format!("uid-{name}"), Some(owner()))));
-        self.left(kind, name, Departed::Present(found))
+        self.left(kind, name, Departed::Present(Box::new(found)))
     }
 
     /// Something that is recorded and stays.
@@ -158,7 +158,8 @@ fn an_object_that_nobody_owns_is_adopted() {
 
 #[test]
 fn pruning_keeps_what_another_sync_owns_or_somebody_made_anew() {
-    let found = |uid: &str, owner| Departed::Present(located(&key("ConfigMap", "b"), Some(existing(uid, owner))));
+    let found =
+        |uid: &str, owner| Departed::Present(Box::new(located(&key("ConfigMap", "b"), Some(existing(uid, owner)))));
     for departed in [found("uid-b", Some(other())), found("uid-b", None), found("uid-of-somebody", Some(owner()))] {
         let steps = Case::wanting(&[("ConfigMap", "a")]).stays("ConfigMap", "a").left("ConfigMap", "b", departed);
         let steps = steps.plan(Prune::Approved).unwrap();
@@ -234,7 +235,7 @@ fn more_than_ten_and_more_than_half_is_held_as_a_whole() {
 fn the_live_annotation_keeps_an_object() {
     let mut kept = existing("uid-b", Some(owner()));
     kept.kept = true;
-    let found = Departed::Present(located(&key("ConfigMap", "b"), Some(kept)));
+    let found = Departed::Present(Box::new(located(&key("ConfigMap", "b"), Some(kept))));
     let case = Case::wanting(&[("ConfigMap", "a")]).stays("ConfigMap", "a").left("ConfigMap", "b", found);
     assert_eq!(held(&case.plan(Prune::Approved).unwrap()), [("b", HeldBecause::ObjectSaysKeep)]);
 }
@@ -245,7 +246,7 @@ fn two_manifests_of_one_cluster_scoped_object_are_refused() {
         let mut whole =
             json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "a"}});
         whole["metadata"]["namespace"] = json!(namespace);
-        object(whole)
+        object(&whole)
     };
     let items = admit_all(vec![role("x"), role("y")], &Limits::default()).unwrap();
     let mut live = Live::default();

@@ -6,7 +6,7 @@ use crate::policy::written::object;
 use crate::policy::{Limits, OwnObjects, PlainSecrets, Refusal};
 use crate::secret::Secret;
 
-fn config_map(metadata: serde_json::Value) -> serde_json::Value {
+fn config_map(metadata: &serde_json::Value) -> serde_json::Value {
     let mut whole = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}});
     for (key, value) in metadata.as_object().unwrap() {
         whole["metadata"][key] = value.clone();
@@ -15,7 +15,7 @@ fn config_map(metadata: serde_json::Value) -> serde_json::Value {
 }
 
 fn judge(value: serde_json::Value, limits: &Limits) -> Result<Object, Vec<&'static str>> {
-    match admit_all(vec![object(value)], limits) {
+    match admit_all(vec![object(&value)], limits) {
         Ok(mut items) => Ok(items.remove(0).into_parts().0),
         Err(Errors::Refused(errors)) => Err(errors.iter().map(|error| error.refusal.code()).collect()),
         Err(other) => panic!("{other}"),
@@ -59,7 +59,7 @@ fn a_sealed_value_anywhere_else_is_refused() {
 #[test]
 fn a_refusal_names_object_field_and_place_and_no_value() {
     let whole = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}, "data": {"key": "SEALED"}});
-    let Err(refused) = admit_all(vec![object(whole)], &Limits::default()) else { panic!("admitted") };
+    let Err(refused) = admit_all(vec![object(&whole)], &Limits::default()) else { panic!("admitted") };
     assert_eq!(
         refused.to_string(),
         "apps/a.yaml:3: ConfigMap/shop/a: data.key holds a decrypted value; it may end only in the data or stringData of a Secret"
@@ -125,15 +125,15 @@ fn the_agent_cannot_be_changed_by_what_it_applies() {
 
 #[test]
 fn reserved_labels_and_annotations_are_refused() {
-    assert_eq!(codes(config_map(json!({"labels": {"gitwarrant.io/sync-name": "prod"}}))), ["reserved-name"]);
-    assert_eq!(codes(config_map(json!({"annotations": {"x.gitwarrant.io/a": "b"}}))), ["reserved-name"]);
-    assert_eq!(codes(config_map(json!({"labels": {"mygitwarrant.io/a": "b"}}))), [""; 0]);
+    assert_eq!(codes(config_map(&json!({"labels": {"gitwarrant.io/sync-name": "prod"}}))), ["reserved-name"]);
+    assert_eq!(codes(config_map(&json!({"annotations": {"x.gitwarrant.io/a": "b"}}))), ["reserved-name"]);
+    assert_eq!(codes(config_map(&json!({"labels": {"mygitwarrant.io/a": "b"}}))), [""; 0]);
 }
 
 #[test]
 fn what_the_server_alone_writes_is_left_out() {
     let mut whole =
-        config_map(json!({"uid": "u", "resourceVersion": "7", "managedFields": [], "creationTimestamp": null,
+        config_map(&json!({"uid": "u", "resourceVersion": "7", "managedFields": [], "creationTimestamp": null,
         "deletionTimestamp": "2026-01-01T00:00:00Z", "generation": 2,
         "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "note": "kept"}}));
     whole["status"] = json!({"phase": "Active"});
@@ -146,8 +146,8 @@ fn what_the_server_alone_writes_is_left_out() {
 
 #[test]
 fn what_no_repository_can_know_is_refused() {
-    assert_eq!(codes(config_map(json!({"ownerReferences": [{"uid": "u"}]}))), ["malformed-manifest"]);
-    assert_eq!(codes(config_map(json!({"generateName": "a-"}))), ["malformed-manifest"]);
+    assert_eq!(codes(config_map(&json!({"ownerReferences": [{"uid": "u"}]}))), ["malformed-manifest"]);
+    assert_eq!(codes(config_map(&json!({"generateName": "a-"}))), ["malformed-manifest"]);
 }
 
 #[test]
@@ -159,17 +159,17 @@ fn names_that_no_server_takes_are_refused_with_their_place() {
     for (group, name) in [("rbac.authorization.k8s.io/v1", "system:Node"), ("v1", "kube-root-ca.crt")] {
         assert_eq!(codes(json!({"apiVersion": group, "kind": "X", "metadata": {"name": name}})), [""; 0]);
     }
-    assert_eq!(codes(config_map(json!({"namespace": "a.b"}))), ["malformed-manifest"]);
-    assert_eq!(codes(config_map(json!({"labels": {"app": "two words"}}))), ["malformed-manifest"]);
-    assert_eq!(codes(config_map(json!({"labels": {"app": "a".repeat(64)}}))), ["malformed-manifest"]);
-    assert_eq!(codes(config_map(json!({"annotations": {"a": 1}}))), ["malformed-manifest"]);
-    assert_eq!(codes(config_map(json!({"annotations": {"a": "x".repeat(262_145)}}))), ["malformed-manifest"]);
+    assert_eq!(codes(config_map(&json!({"namespace": "a.b"}))), ["malformed-manifest"]);
+    assert_eq!(codes(config_map(&json!({"labels": {"app": "two words"}}))), ["malformed-manifest"]);
+    assert_eq!(codes(config_map(&json!({"labels": {"app": "a".repeat(64)}}))), ["malformed-manifest"]);
+    assert_eq!(codes(config_map(&json!({"annotations": {"a": 1}}))), ["malformed-manifest"]);
+    assert_eq!(codes(config_map(&json!({"annotations": {"a": "x".repeat(262_145)}}))), ["malformed-manifest"]);
 }
 
 #[test]
 fn the_same_object_under_two_versions_is_a_duplicate() {
     let of = |version: &str| {
-        object(json!({"apiVersion": format!("example.org/{version}"), "kind": "X", "metadata": {"name": "a"}}))
+        object(&json!({"apiVersion": format!("example.org/{version}"), "kind": "X", "metadata": {"name": "a"}}))
     };
     let Err(Errors::Refused(errors)) = admit_all(vec![of("v1"), of("v2")], &Limits::default()) else {
         panic!("admitted")
@@ -186,7 +186,7 @@ fn rendering_nothing_is_refused() {
 fn too_much_is_refused_before_it_is_applied() {
     let many = |count: usize| {
         (0..count)
-            .map(|at| object(json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": format!("a{at}")}})))
+            .map(|at| object(&json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": format!("a{at}")}})))
             .collect()
     };
     let limits = Limits { objects: 3, leaves: 10, text: 1000, ..Limits::default() };

@@ -25,7 +25,7 @@ fn node(value: &serde_json::Value) -> Node {
 }
 
 /// It stands at `apps/a.yaml:3`.
-pub(crate) fn object(value: serde_json::Value) -> Object {
-    let Node::Map(body) = node(&value) else { panic!("a mapping") };
+pub(crate) fn object(value: &serde_json::Value) -> Object {
+    let Node::Map(body) = node(value) else { panic!("a mapping") };
     Object::new(body, Place { file: RepoPath::parse("apps/a.yaml").unwrap(), line: 3 }).unwrap()
 }
