@@ -1,5 +1,33 @@
 //! Kustomize: a native, complete renderer over a closed set of files, with sealed leaves.
 
+mod accumulate;
+mod configure;
+mod error;
+mod fields;
+mod file;
+mod form;
+mod gather;
+mod generate;
+mod hash;
+mod layout;
+mod options;
+mod patch;
+mod path;
+mod plugin;
+mod references;
 mod render;
+mod replace;
+mod resource;
+mod schema;
+mod select;
+mod source;
+mod step;
+mod structured;
+mod substitute;
+mod transform;
+mod tree;
 
-pub use render::Rendered;
+pub use error::{Code, Error, Errors};
+pub use gather::gather;
+pub use options::{LoadRestrictor, Options, Order, PlainFolders};
+pub use render::{Rendered, render};

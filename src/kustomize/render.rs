@@ -1,7 +1,20 @@
 //! From opened files to the ordered list of objects.
 
-use crate::model::Object;
+use crate::model::{Node, Object, Place, RepoPath};
+use crate::sops::Opened;
 use crate::trust::Origin;
+
+use super::accumulate::{Accumulator, Session};
+use super::error::{Code, Error, Errors};
+use super::file::{Kustomization, NAMES, Sort};
+use super::gather::plain_folder;
+use super::options::{Options, Order, PlainFolders};
+use super::references;
+use super::resource::Resource;
+use super::step::add_hashes;
+use super::substitute;
+use super::transform::sort_legacy;
+use super::tree::Tree;
 
 /// The objects that a kustomization makes, in order. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Rendered<O: Origin> {
@@ -19,4 +32,86 @@ impl<O: Origin> Rendered<O> {
     pub(crate) fn into_parts(self) -> (Vec<Object>, O) {
         (self.objects, self.origin)
     }
+}
+
+/// Renders the kustomization in `path`.
+///
+/// A function of the files and the options alone.
+///
+/// # Errors
+/// Everything that is wrong; nothing is rendered in part. `empty-render` where nothing comes out: the next stage would
+/// take that for a wish to delete everything.
+pub fn render<O: Origin>(opened: Opened<O>, path: &RepoPath, options: &Options) -> Result<Rendered<O>, Errors> {
+    let objects = objects(&opened, path, options)?;
+    if objects.is_empty() {
+        let text = "nothing comes out of this kustomization";
+        return Err(Error::new(Code::EmptyRender, text).at(Place { file: path.clone(), line: 0 }).into());
+    }
+    Ok(Rendered { objects, origin: opened.into_origin() })
+}
+
+fn objects<O: Origin>(opened: &Opened<O>, path: &RepoPath, options: &Options) -> Result<Vec<Object>, Errors> {
+    let mut session = Session::new(opened, options);
+    let mut kustomization = top(&session, path)?;
+    let sort = kustomization.sort.take();
+    let Accumulator { mut resources, config, vars } =
+        session.accumulate(path, kustomization, Accumulator::default())?;
+    add_hashes(&mut resources)?;
+    Errors::unless_empty(references::fix(&config, &mut resources)?)?;
+    substitute::resolve(&vars, &config, &mut resources)?;
+    resources.retain(|resource| !is_local(resource));
+    match (&sort, options.order) {
+        (Some(Sort::Fifo), _) | (None, Order::AsWritten) => {}
+        (Some(Sort::Legacy(lists)), _) => sort_legacy(lists.as_ref(), &mut resources),
+        (None, Order::Legacy) => sort_legacy(None, &mut resources),
+    }
+    let mut errors = Vec::new();
+    let mut objects = Vec::with_capacity(resources.len());
+    for resource in resources {
+        match object(resource) {
+            Ok(object) => objects.push(object),
+            Err(error) => errors.push(error),
+        }
+    }
+    Errors::unless_empty(errors)?;
+    Ok(objects)
+}
+
+/// The kustomization of the folder, or one of every manifest below it.
+fn top<O: Origin>(session: &Session<'_, O>, path: &RepoPath) -> Result<Kustomization, Error> {
+    let has_file = NAMES.iter().filter_map(|name| path.resolve(name).ok()).any(|file| session.is_file(&file));
+    if has_file || session.options.plain_folders == PlainFolders::Refused {
+        return session.read(path);
+    }
+    let below = session.opened.paths().filter(|file| file.is_within(path) && *file != path);
+    let (files, folders) = plain_folder(below, path);
+    let mut resources: Vec<String> = files.iter().chain(&folders).map(|file| relative(file, path)).collect();
+    resources.sort();
+    Ok(Kustomization { resources, ..Kustomization::default() })
+}
+
+fn relative(file: &RepoPath, folder: &RepoPath) -> String {
+    let below = file.as_str().strip_prefix(folder.as_str()).unwrap_or(file.as_str());
+    format!("./{}", below.trim_start_matches('/'))
+}
+
+/// Whether an object is only for rendering.
+fn is_local(resource: &Resource) -> bool {
+    resource.annotation("config.kubernetes.io/local-config").is_some_and(|text| text != "false")
+}
+
+fn object(resource: Resource) -> Result<Object, Error> {
+    let id = resource.id();
+    if resource.body.get("apiVersion").and_then(Tree::as_string).is_none_or(str::is_empty) {
+        let text = "an object must have an `apiVersion` that is a text";
+        return Err(Error::new(Code::MissingKindOrName, text).at(resource.place).of(id));
+    }
+    let (node, place) = resource.finish()?;
+    let Node::Map(body) = node else {
+        return Err(Error::new(Code::MissingKindOrName, "an object must be a mapping").at(place).of(id));
+    };
+    Object::new(body, place).map_err(|error| {
+        let text = format!("`{}` must be a plain non-empty text", error.field);
+        Error::new(Code::MissingKindOrName, text).at(error.place).of(id)
+    })
 }

@@ -6,6 +6,7 @@ mod node;
 mod object;
 mod path;
 mod scalar;
+pub mod show;
 pub mod wire;
 pub mod yaml;
 

@@ -1,0 +1,405 @@
+//! Layer upon layer: resources, generators, components, transformers, validators, variables.
+
+use std::sync::Arc;
+
+use crate::model::{Node, Place, RepoPath, yaml};
+use crate::sops::Opened;
+use crate::trust::Origin;
+
+use super::configure;
+use super::error::{Code, Error};
+use super::fields::Config;
+use super::file::{Kustomization, Var};
+use super::generate::{Product, generate};
+use super::layout::{Folder, Target, inline};
+use super::options::Options;
+use super::plugin::{self, Role};
+use super::resource::{Behavior, Resource};
+use super::schema::Schema;
+use super::source::{self, Documents};
+use super::step::{self, Step};
+use super::tree::{Fields, Tree};
+
+/// What has come together so far.
+#[derive(Default)]
+pub struct Accumulator {
+    /// Objects in order.
+    pub resources: Vec<Resource>,
+    /// Fields that transformers change.
+    pub config: Config,
+    /// Variables.
+    pub vars: Vec<Var>,
+}
+
+/// One render.
+pub struct Session<'a, O: Origin> {
+    /// The closed set of files.
+    pub opened: &'a Opened<O>,
+    /// How.
+    pub options: &'a Options,
+    /// How lists merge; set by the first kustomization that names a schema.
+    schema: Arc<Schema>,
+    schema_is_set: bool,
+    visits: usize,
+}
+
+/// Kustomizations in one render. A base that is used in several places counts each time.
+const VISITS: usize = 10_000;
+
+impl<'a, O: Origin> Session<'a, O> {
+    /// A render of the files in `opened`.
+    pub fn new(opened: &'a Opened<O>, options: &'a Options) -> Self {
+        Self { opened, options, schema: Schema::builtin(), schema_is_set: false, visits: 0 }
+    }
+
+    /// Whether there is a file.
+    pub fn is_file(&self, path: &RepoPath) -> bool {
+        self.opened.file(path).is_some()
+    }
+
+    /// Whether anything is below a path.
+    pub fn is_folder(&self, path: &RepoPath) -> bool {
+        self.opened.paths().any(|file| file != path && file.is_within(path))
+    }
+
+    /// Reads the kustomization of a folder.
+    pub fn read(&self, path: &RepoPath) -> Result<Kustomization, Error> {
+        let is_file = |path: &RepoPath| self.is_file(path);
+        let folder = Folder { path, is_file: &is_file, options: self.options };
+        let file = folder.kustomization()?.ok_or_else(|| folder.without())?;
+        Kustomization::read(source::text(self.opened, &file)?, &file)
+    }
+
+    /// Adds what `kustomization`, in folder `path`, makes.
+    pub fn accumulate(
+        &mut self,
+        path: &RepoPath,
+        mut kustomization: Kustomization,
+        mut into: Accumulator,
+    ) -> Result<Accumulator, Error> {
+        self.visits += 1;
+        if self.visits > VISITS {
+            let text = format!("more than {VISITS} kustomizations in one render");
+            return Err(Error::new(Code::Limit, text).at(Place { file: path.clone(), line: 0 }));
+        }
+        self.take_schema(path, &kustomization)?;
+        for written in &kustomization.resources {
+            self.add_resource(path, written, &mut into)?;
+        }
+        into.config.merge(Config::builtin())?;
+        for written in &kustomization.configurations {
+            let file = self.find(path, written)?;
+            let config = configure::configuration(Documents::open(self.opened, &file)?)?;
+            into.config.merge(&config)?;
+        }
+        for written in &kustomization.crds {
+            let file = self.find(path, written)?;
+            let config = configure::definitions(Documents::open(self.opened, &file)?)?;
+            into.config.merge(&config)?;
+        }
+        self.generate(path, &kustomization, &mut into)?;
+        for written in &kustomization.components {
+            into = self.add_component(path, written, into)?;
+        }
+        let transformers = std::mem::take(&mut kustomization.transformers);
+        let validators = std::mem::take(&mut kustomization.validators);
+        let vars = std::mem::take(&mut kustomization.vars);
+        for step in self.steps(path, kustomization, &into.config)? {
+            step.run(&mut into.resources, &self.schema)?;
+        }
+        for step in self.plugins(path, &transformers, Role::Transformer)? {
+            step.run(&mut into.resources, &self.schema)?;
+        }
+        // A validator of the built-in kinds changes objects, or does nothing; either way there is nothing to learn.
+        self.plugins(path, &validators, Role::Validator)?;
+        into.add_vars(&vars)?;
+        Ok(into)
+    }
+
+    /// A file that a kustomization in `folder` names.
+    pub fn find(&self, folder: &RepoPath, written: &str) -> Result<RepoPath, Error> {
+        let is_file = |path: &RepoPath| self.is_file(path);
+        Folder { path: folder, is_file: &is_file, options: self.options }.file(written)
+    }
+
+    fn target(&self, folder: &RepoPath, written: &str) -> Result<Target, Error> {
+        let is_file = |path: &RepoPath| self.is_file(path);
+        Folder { path: folder, is_file: &is_file, options: self.options }.target(written, &|path| self.is_folder(path))
+    }
+
+    fn add_resource(&mut self, folder: &RepoPath, written: &str, into: &mut Accumulator) -> Result<(), Error> {
+        match self.target(folder, written)? {
+            Target::File(file) => into.append(objects(Documents::open(self.opened, &file)?)?),
+            Target::Folder(path) => {
+                let kustomization = self.read(&path)?;
+                if kustomization.component {
+                    let text = "a Component cannot be in `resources`; name it in `components`";
+                    return Err(mismatch(&path, text));
+                }
+                let base = self.accumulate(&path, kustomization, Accumulator::default())?;
+                into.absorb_base(base)
+            }
+        }
+    }
+
+    fn add_component(&mut self, folder: &RepoPath, written: &str, into: Accumulator) -> Result<Accumulator, Error> {
+        let Target::Folder(path) = self.target(folder, written)? else {
+            return Err(mismatch(folder, "an entry of `components` must be a folder"));
+        };
+        let kustomization = self.read(&path)?;
+        if !kustomization.component {
+            let text = "an entry of `components` must be of kind Component; a Kustomization belongs in `resources`";
+            return Err(mismatch(&path, text));
+        }
+        self.accumulate(&path, kustomization, into)
+    }
+
+    fn generate(&mut self, folder: &RepoPath, kustomization: &Kustomization, into: &mut Accumulator) -> Result<(), Error> {
+        let place = kustomization.place.clone().unwrap_or(Place { file: folder.clone(), line: 0 });
+        let global = kustomization.generator_options.as_ref();
+        let find = |written: &str| self.find(folder, written);
+        let products = [(Product::ConfigMap, &kustomization.config_maps), (Product::Secret, &kustomization.secrets)];
+        for (product, generators) in products {
+            for generator in generators {
+                let generated = generate(product, generator, global, self.opened, &find, &place)?;
+                into.absorb(generated)?;
+            }
+        }
+        for step in self.plugins(folder, &kustomization.generators, Role::Generator)? {
+            step.generated().into_iter().try_for_each(|generated| into.absorb(generated))?;
+        }
+        Ok(())
+    }
+
+    fn steps(&self, folder: &RepoPath, kustomization: Kustomization, config: &Config) -> Result<Vec<Step>, Error> {
+        let read = step::Reader {
+            opened: self.opened,
+            find: &|written: &str| self.find(folder, written),
+            place: kustomization.place.clone().unwrap_or(Place { file: folder.clone(), line: 0 }),
+        };
+        step::of_kustomization(kustomization, config, &read)
+    }
+
+    /// The steps that configurations of generators, transformers or validators describe.
+    fn plugins(&mut self, folder: &RepoPath, entries: &[String], role: Role) -> Result<Vec<Step>, Error> {
+        let mut configurations = Accumulator::default();
+        let mut paths = Vec::new();
+        for written in entries {
+            match inline(written, folder) {
+                Some(documents) => configurations.append(objects(documents)?)?,
+                None => paths.push(written),
+            }
+        }
+        for written in paths {
+            self.add_resource(folder, written, &mut configurations)?;
+        }
+        let read = step::Reader {
+            opened: self.opened,
+            find: &|written: &str| self.find(folder, written),
+            place: Place { file: folder.clone(), line: 0 },
+        };
+        let mut steps = Vec::new();
+        for resource in configurations.resources {
+            steps.extend(plugin::step(resource, role, &read)?);
+        }
+        Ok(steps)
+    }
+
+    fn take_schema(&mut self, folder: &RepoPath, kustomization: &Kustomization) -> Result<(), Error> {
+        let text = |wanted: &str| {
+            kustomization.open_api.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.as_str())
+        };
+        let refuse = |text: &str| Error::new(Code::OpenApi, text).at(Place { file: folder.clone(), line: 0 });
+        if self.schema_is_set {
+            return Ok(());
+        }
+        match (text("path"), text("version")) {
+            (None, None) => Ok(()),
+            (Some(_), Some(_)) => Err(refuse("`openapi` takes either a `path` or a `version`, not both")),
+            (None, Some("v1.21.2" | "v1_21_2")) => {
+                self.schema_is_set = true;
+                Ok(())
+            }
+            (None, Some(other)) => Err(refuse(&format!("the schema of Kubernetes {other} is not built in; v1.21.2 is"))),
+            (Some(written), None) => {
+                let file = self.find(folder, written)?;
+                let text = source::text(self.opened, &file)?;
+                let limits = yaml::Limits { duplicates: yaml::Duplicates::Kept, ..yaml::Limits::MANIFEST };
+                let place = Place { file: file.clone(), line: 0 };
+                let documents = yaml::read(text, limits).map_err(|error| Error::yaml(place, &error))?;
+                let document = documents.into_iter().next().map_or_else(Node::null, |(node, _)| node);
+                self.schema = Schema::from_document(&document, &file)?;
+                self.schema_is_set = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn mismatch(path: &RepoPath, text: &str) -> Error {
+    Error::new(Code::ComponentKindMismatch, text).at(Place { file: path.clone(), line: 0 })
+}
+
+/// The objects of a file; lists are opened.
+pub fn objects(documents: Documents) -> Result<Vec<Resource>, Error> {
+    let mut queue: std::collections::VecDeque<(Tree, Place)> = documents.into_inner().into();
+    let single = queue.len() == 1;
+    let mut resources = Vec::new();
+    let mut opened_list = false;
+    while let Some((tree, place)) = queue.pop_front() {
+        let resource = Resource::checked(tree, place)?;
+        let is_list = resource.kind().ends_with("List") && resource.body.get("items").is_some();
+        if !is_list {
+            resources.push(resource);
+            continue;
+        }
+        let place = resource.place.clone();
+        let Tree::Map(mut body) = resource.body else { continue };
+        match body.remove("items") {
+            Some(Tree::List(items)) => {
+                // The only document's items keep their place; those of a list among others go to the end.
+                let items = items.into_iter().filter(|item| !item.is_empty()).map(|item| (item, place.clone()));
+                if single && !opened_list {
+                    opened_list = true;
+                }
+                queue.extend(items);
+            }
+            Some(items) if items.is_null() => {}
+            Some(_) | None => {
+                return Err(Error::new(Code::FieldKindMismatch, "`items` must be a list").at(place));
+            }
+        }
+    }
+    Ok(resources)
+}
+
+impl Accumulator {
+    /// Appends objects, none of which may be there already.
+    pub fn append(&mut self, resources: Vec<Resource>) -> Result<(), Error> {
+        let mut known: std::collections::HashMap<_, Place> =
+            self.resources.iter().map(|resource| (resource.id().effective(), resource.place.clone())).collect();
+        for resource in resources {
+            let id = resource.id();
+            if let Some(first) = known.insert(id.effective(), resource.place.clone()) {
+                let text = format!("the same object is already there, from {first}");
+                return Err(Error::new(Code::DuplicateId, text).at(resource.place).of(id));
+            }
+            self.resources.push(resource);
+        }
+        Ok(())
+    }
+
+    fn absorb_base(&mut self, base: Accumulator) -> Result<(), Error> {
+        self.append(base.resources)?;
+        self.config.merge(&base.config)?;
+        base.vars.into_iter().try_for_each(|var| self.add_var(var))
+    }
+
+    /// Adds a generated object, or does to the existing one what its behavior says.
+    pub fn absorb(&mut self, mut resource: Resource) -> Result<(), Error> {
+        let id = resource.id();
+        let fits = |other: &Resource| other.name_was(&id.name) && other.all_ids().any(|known| known.is_same(&id));
+        let mut fitting = (0..self.resources.len()).filter(|at| fits(&self.resources[*at]));
+        let found = (fitting.next(), fitting.next());
+        let refuse = |text: &str| Error::new(Code::GeneratorBehavior, text).at(resource.place.clone()).of(&id);
+        match (found, resource.behavior) {
+            ((None, _), Behavior::Unspecified | Behavior::Create) => self.append(vec![resource]),
+            ((None, _), Behavior::Merge | Behavior::Replace) => {
+                Err(refuse("there is no such object to merge with or to replace"))
+            }
+            ((Some(_), Some(_)), _) => Err(refuse("several objects fit")),
+            ((Some(_), None), Behavior::Unspecified | Behavior::Create) => {
+                Err(refuse("the object exists already; `behavior` must be merge or replace"))
+            }
+            ((Some(at), None), behavior @ (Behavior::Merge | Behavior::Replace)) => {
+                take_over(&mut resource, &self.resources[at], behavior);
+                self.resources[at] = resource;
+                Ok(())
+            }
+        }
+    }
+
+    fn add_vars(&mut self, vars: &[Var]) -> Result<(), Error> {
+        for var in vars {
+            let fits = |resource: &Resource| {
+                resource.name_was(&var.object_name)
+                    && resource.all_ids().any(|id| {
+                        let wanted = super::select::Id {
+                            gvk: var.gvk.clone(),
+                            name: var.object_name.clone(),
+                            namespace: var.namespace.clone(),
+                        };
+                        if var.namespace.is_empty() && !wanted.is_cluster_scoped() {
+                            id.name == wanted.name && id.gvk == wanted.gvk
+                        } else {
+                            id.is_same(&wanted)
+                        }
+                    })
+            };
+            let mut fitting = self.resources.iter_mut().filter(|resource| fits(resource));
+            let first = fitting.next();
+            if fitting.next().is_some() {
+                let text = format!("variable `{}` fits several objects; give it a namespace", var.name);
+                return Err(Error::new(Code::UnableToDisambiguate, text));
+            }
+            if let Some(resource) = first {
+                resource.variables.push(var.name.clone());
+            }
+            self.add_var(var.clone())?;
+        }
+        Ok(())
+    }
+
+    fn add_var(&mut self, var: Var) -> Result<(), Error> {
+        if self.vars.iter().any(|known| known.name == var.name) {
+            return Err(Error::new(Code::VarError, format!("variable `{}` is defined twice", var.name)));
+        }
+        self.vars.push(var);
+        Ok(())
+    }
+}
+
+/// Gives a generated object the identity of the one it replaces or is merged with, and its labels and annotations.
+fn take_over(new: &mut Resource, old: &Resource, behavior: Behavior) {
+    for map in ["labels", "annotations"] {
+        complete(new, old, &["metadata", map]);
+    }
+    new.set_identity(old.name(), old.namespace());
+    if behavior == Behavior::Merge {
+        complete(new, old, &["data"]);
+        complete(new, old, &["binaryData"]);
+    }
+    new.previous.clone_from(&old.previous);
+    new.prefixes.clone_from(&old.prefixes);
+    new.suffixes.clone_from(&old.suffixes);
+    new.variables.clone_from(&old.variables);
+    new.behavior = old.behavior;
+    // A hash only where both ask for one.
+    new.hashed &= old.hashed;
+}
+
+/// Values of a merged mapping are texts, whatever they were written as.
+fn as_text(tree: &Tree) -> Tree {
+    match tree.as_text() {
+        Some(text) => Tree::text(text),
+        None => tree.share(),
+    }
+}
+
+/// Adds to a mapping of `new` what only `old` has.
+fn complete(new: &mut Resource, old: &Resource, path: &[&str]) {
+    let Some(theirs) = old.body.at(path).and_then(Tree::as_map).filter(|map| !map.is_empty()) else { return };
+    let (fields, name) = match path {
+        ["metadata", name] => (new.metadata_mut(), *name),
+        [name] => match new.body.as_map_mut() {
+            Some(body) => (body, *name),
+            None => return,
+        },
+        _ => return,
+    };
+    if let Tree::Map(mine) = fields.entry(name, || Tree::Map(Fields::default())) {
+        for (key, value) in theirs.iter() {
+            mine.entry(key, || as_text(value));
+        }
+    }
+}

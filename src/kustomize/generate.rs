@@ -1,0 +1,277 @@
+//! ConfigMaps and Secrets out of literals and files.
+
+use std::collections::HashSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::model::{Place, RepoPath};
+use crate::secret::Secret;
+use crate::sops::{Contents, File, Opened};
+use crate::trust::Origin;
+
+use super::error::{Code, Error};
+use super::file::{Generator, GeneratorOptions};
+use super::resource::{Behavior, Resource};
+use super::source;
+use super::tree::{Fields, Leaf, Tag, Tree};
+
+/// What is generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// A ConfigMap: text in `data`, the rest in `binaryData`.
+    ConfigMap,
+    /// A Secret: everything in `data`, in base64.
+    Secret,
+}
+
+/// The object that `generator` describes.
+///
+/// `find` turns a path as written into a file.
+pub fn generate<O: Origin>(
+    product: Product,
+    generator: &Generator,
+    global: Option<&GeneratorOptions>,
+    opened: &Opened<O>,
+    find: &dyn Fn(&str) -> Result<RepoPath, Error>,
+    place: &Place,
+) -> Result<Resource, Error> {
+    let refuse = |text: String| Error::new(Code::GeneratorInput, text).at(place.clone());
+    if generator.name.is_empty() {
+        return Err(refuse("a generator must have a `name`".to_owned()));
+    }
+    let kind = match product {
+        Product::ConfigMap => "ConfigMap",
+        Product::Secret => "Secret",
+    };
+    let mut body = Fields::default();
+    body.set("apiVersion", Tree::text("v1"));
+    body.set("kind", Tree::text(kind));
+    let mut resource = Resource::new(Tree::Map(body), place.clone());
+    resource.set_identity(&generator.name, &generator.namespace);
+    fill(product, &pairs(generator, opened, find, &refuse)?, generator, &mut resource, &refuse)?;
+    let options = merged(generator.options.as_ref(), global);
+    for (name, text) in &options.labels {
+        resource.set_meta("labels", name, text);
+    }
+    for (name, text) in &options.annotations {
+        resource.set_meta("annotations", name, text);
+    }
+    if let Some(body) = resource.body.as_map_mut() {
+        if product == Product::Secret {
+            let kind = if generator.kind.is_empty() { "Opaque" } else { &generator.kind };
+            body.set("type", Tree::text(kind));
+        }
+        if options.immutable {
+            body.set("immutable", Tree::Leaf(Leaf::Open { text: "true".to_owned(), tag: Tag::Bool }));
+        }
+    }
+    resource.hashed = !options.disable_name_suffix_hash;
+    resource.behavior = match generator.behavior.as_str() {
+        "create" => Behavior::Create,
+        "replace" => Behavior::Replace,
+        "merge" => Behavior::Merge,
+        _ => Behavior::Unspecified,
+    };
+    Ok(resource)
+}
+
+/// A generator's own options, completed by those of the kustomization; a global `true` beats a local `false`.
+fn merged(own: Option<&GeneratorOptions>, global: Option<&GeneratorOptions>) -> GeneratorOptions {
+    let mut options = own.cloned().unwrap_or_default();
+    let Some(global) = global else { return options };
+    let complete = |mine: &mut Vec<(String, String)>, theirs: &[(String, String)]| {
+        for (name, text) in theirs {
+            if mine.iter().all(|(known, _)| known != name) {
+                mine.push((name.clone(), text.clone()));
+            }
+        }
+    };
+    complete(&mut options.labels, &global.labels);
+    complete(&mut options.annotations, &global.annotations);
+    options.disable_name_suffix_hash |= global.disable_name_suffix_hash;
+    options.immutable |= global.immutable;
+    options
+}
+
+/// A value before it is put into the object.
+enum Input {
+    Open(Vec<u8>),
+    Sealed(Secret),
+}
+
+fn fill(
+    product: Product,
+    pairs: &[(String, Input)],
+    generator: &Generator,
+    resource: &mut Resource,
+    refuse: &dyn Fn(String) -> Error,
+) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    let (mut data, mut binary) = (Vec::new(), Vec::new());
+    for (key, input) in pairs {
+        if !seen.insert(key) {
+            return Err(refuse(format!("`{}` gets the key `{key}` twice", generator.name)));
+        }
+        match (product, input) {
+            (Product::Secret, Input::Open(bytes)) => data.push((key.clone(), open_base64(bytes))),
+            (Product::Secret, Input::Sealed(secret)) => {
+                let encoded = secret.expose(|plain| Secret::new(base64(plain)));
+                data.push((key.clone(), Tree::Leaf(Leaf::Sealed(encoded))));
+            }
+            (Product::ConfigMap, Input::Open(bytes)) => match std::str::from_utf8(bytes) {
+                Ok(text) => data.push((key.clone(), Tree::text(text))),
+                Err(_) => binary.push((key.clone(), open_base64(bytes))),
+            },
+            (Product::ConfigMap, Input::Sealed(secret)) => {
+                data.push((key.clone(), Tree::Leaf(Leaf::Sealed(secret.share()))));
+            }
+        }
+    }
+    let Some(body) = resource.body.as_map_mut() else { return Ok(()) };
+    // A Secret always has `data`, a ConfigMap only where there is some.
+    if product == Product::Secret || !data.is_empty() {
+        data.sort_by(|(one, _), (other, _)| one.cmp(other));
+        body.set("data", Tree::Map(data.into_iter().collect()));
+    }
+    if !binary.is_empty() {
+        binary.sort_by(|(one, _), (other, _)| one.cmp(other));
+        body.set("binaryData", Tree::Map(binary.into_iter().collect()));
+    }
+    Ok(())
+}
+
+/// Base64 as kustomize writes it: longer than 69 characters, it is broken after every 70.
+///
+/// The breaks count: they are in the object and in its hash. One buffer of the final size: no copy is left behind.
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const LINE: usize = 70;
+    let length = bytes.len().div_ceil(3) * 4;
+    let breaks = if length < LINE { 0 } else { length.div_ceil(LINE) };
+    let mut encoded = vec![b'\n'; length + breaks];
+    STANDARD.encode_slice(bytes, &mut encoded).expect("the buffer has the length of the encoding");
+    if breaks > 0 {
+        // From the last line backwards, each line moves to behind the breaks before it.
+        for line in (0..breaks).rev() {
+            let (start, end) = (line * LINE, length.min((line + 1) * LINE));
+            encoded.copy_within(start..end, start + line);
+            encoded[end + line] = b'\n';
+        }
+    }
+    encoded
+}
+
+/// Base64 of what anybody may see.
+fn open_base64(bytes: &[u8]) -> Tree {
+    Tree::text(String::from_utf8(base64(bytes)).expect("base64 is ASCII"))
+}
+
+fn pairs<O: Origin>(
+    generator: &Generator,
+    opened: &Opened<O>,
+    find: &dyn Fn(&str) -> Result<RepoPath, Error>,
+    refuse: &dyn Fn(String) -> Error,
+) -> Result<Vec<(String, Input)>, Error> {
+    let mut pairs = Vec::new();
+    for env in &generator.envs {
+        let path = find(env)?;
+        match source::file(opened, &path)? {
+            File::Plain(bytes) => env_file(bytes, &path, &mut pairs)?,
+            File::Sealed(Contents::Entries(entries)) => {
+                pairs.extend(entries.iter().map(|(key, secret)| (key.clone(), Input::Sealed(secret.share()))));
+            }
+            File::Sealed(Contents::Documents(_) | Contents::Blob(_)) => {
+                return Err(refuse(format!("{path}: an encrypted file of `envs` must be of the type dotenv")));
+            }
+        }
+    }
+    for literal in &generator.literals {
+        let (key, value) = literal
+            .split_once('=')
+            .filter(|(key, _)| !key.is_empty())
+            .ok_or_else(|| refuse("a literal must be `key=value`".to_owned()))?;
+        pairs.push((key.to_owned(), Input::Open(unquoted(value).as_bytes().to_vec())));
+    }
+    for entry in &generator.files {
+        let (key, written) = file_source(entry).ok_or_else(|| {
+            refuse(format!("{entry:?}: a file must be `path` or `key=path`, with one `=` at most"))
+        })?;
+        let path = find(written)?;
+        match source::file(opened, &path)? {
+            File::Plain(bytes) => pairs.push((key.to_owned(), Input::Open(bytes.clone()))),
+            File::Sealed(Contents::Blob(secret)) => pairs.push((key.to_owned(), Input::Sealed(secret.share()))),
+            File::Sealed(Contents::Documents(_) | Contents::Entries(_)) => {
+                let text = "an encrypted file of `files` must be of the type binary, so that its bytes are kept";
+                return Err(refuse(format!("{path}: {text}")));
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+/// `path`, or `key=path`.
+pub fn file_source(entry: &str) -> Option<(&str, &str)> {
+    match entry.split_once('=') {
+        None => Some((entry.rsplit('/').next().unwrap_or(entry), entry)),
+        Some((key, path)) if !key.is_empty() && !path.is_empty() && !path.contains('=') => Some((key, path)),
+        Some(_) => None,
+    }
+}
+
+/// One pair of surrounding quotes goes.
+fn unquoted(text: &str) -> &str {
+    let strip = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    strip('"').or_else(|| strip('\'')).unwrap_or(text)
+}
+
+fn env_file(bytes: &[u8], path: &RepoPath, pairs: &mut Vec<(String, Input)>) -> Result<(), Error> {
+    for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = std::str::from_utf8(line).map_err(|_| {
+            let place = Place { file: path.clone(), line: number + 1 };
+            Error::new(Code::GeneratorInput, "a line that is not UTF-8").at(place)
+        })?;
+        let text = if number == 0 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
+        let text = text.trim_start();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        if !key.is_empty() {
+            pairs.push((key.to_owned(), Input::Open(value.as_bytes().to_vec())));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{base64, file_source, unquoted};
+
+    #[test]
+    fn long_base64_is_broken_after_seventy_characters() {
+        assert_eq!(base64(b"short"), b"c2hvcnQ=");
+        let broken = String::from_utf8(base64(b"abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij")).unwrap();
+        assert!(broken.starts_with("YWJjZGVmZ2hpamFiY2RlZmdoaWphYmNkZWZnaGlqYWJjZGVmZ2hpamFiY2RlZmdoaWphYm"));
+        assert!(broken.ends_with("\nNkZWZnaGlq\n"));
+        let lines: Vec<usize> = broken.split('\n').map(str::len).collect();
+        assert_eq!(lines, [70, 10, 0]);
+    }
+
+    #[test]
+    fn one_pair_of_quotes_is_taken_off() {
+        assert_eq!(unquoted("\"a\""), "a");
+        assert_eq!(unquoted("''a''"), "'a'");
+        assert_eq!(unquoted("\""), "\"");
+        assert_eq!(unquoted("\"a'"), "\"a'");
+    }
+
+    #[test]
+    fn a_file_source_has_one_equals_sign_at_most() {
+        assert_eq!(file_source("a/b.txt"), Some(("b.txt", "a/b.txt")));
+        assert_eq!(file_source("k=a/b.txt"), Some(("k", "a/b.txt")));
+        for entry in ["=a", "k=", "k=a=b"] {
+            assert_eq!(file_source(entry), None, "{entry}");
+        }
+    }
+}

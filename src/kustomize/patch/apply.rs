@@ -1,0 +1,145 @@
+//! Which object a patch is for, and what of its identity stays.
+
+use crate::kustomize::error::{Code, Error};
+use crate::kustomize::file::Patch;
+use crate::kustomize::resource::Resource;
+use crate::kustomize::schema::Schema;
+use crate::kustomize::select::Id;
+use crate::kustomize::source::Documents;
+use crate::kustomize::tree::Tree;
+use crate::model::Place;
+
+use super::{json, strategic};
+
+/// What a patch file or text holds.
+pub enum Patches {
+    /// Manifests to merge.
+    Strategic(Vec<Resource>),
+    /// Operations.
+    Json(Vec<json::Operation>),
+}
+
+/// Tells a strategic merge patch from a JSON patch.
+pub fn patches_of(documents: Documents, place: &Place) -> Result<Patches, Error> {
+    let invalid = || {
+        let text = "neither a strategic merge patch (an object with kind and name) nor a JSON patch (a list of operations)";
+        Error::new(Code::PatchInvalid, text).at(place.clone())
+    };
+    let mut documents = documents.into_inner();
+    if matches!(documents.first(), Some((Tree::List(_), _))) {
+        if documents.len() > 1 {
+            return Err(invalid());
+        }
+        let (tree, place) = documents.remove(0);
+        return json::read(tree, &place).map(Patches::Json);
+    }
+    let resources = documents.into_iter().map(|(tree, place)| Resource::checked(tree, place));
+    resources.collect::<Result<_, _>>().map(Patches::Strategic).map_err(|_| invalid())
+}
+
+impl Patches {
+    /// Applies them as `patches` does.
+    pub fn apply(self, entry: &Patch, resources: &mut [Resource], schema: &std::sync::Arc<Schema>) -> Result<(), Error> {
+        match (self, &entry.target) {
+            (Patches::Json(_), None) => Err(Error::new(Code::PatchInvalid, "a JSON patch needs a `target`")),
+            (Patches::Json(operations), Some(target)) => {
+                for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
+                    resource.remember_id();
+                    normalise(resource)?;
+                    let id = resource.id();
+                    json::apply(&operations, &mut resource.body).map_err(|error| error.of(id))?;
+                }
+                Ok(())
+            }
+            (Patches::Strategic(patches), Some(target)) => {
+                let [patch] = &patches[..] else {
+                    if patches.is_empty() {
+                        return Ok(());
+                    }
+                    let text = "several strategic merge patches in one entry cannot have a `target`; give each its own entry";
+                    return Err(Error::new(Code::PatchInvalid, text));
+                };
+                for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
+                    merge(resource, patch, entry, schema)?;
+                }
+                Ok(())
+            }
+            (Patches::Strategic(patches), None) => {
+                patches.iter().try_for_each(|patch| {
+                    let target = only(resources, &patch.original_id(), &patch.place)?;
+                    merge(target, patch, entry, schema)
+                })
+            }
+        }
+    }
+}
+
+/// Applies strategic merge patches by their own identity.
+pub fn apply_strategic(
+    patches: &[Resource],
+    resources: &mut [Resource],
+    schema: &std::sync::Arc<Schema>,
+) -> Result<(), Error> {
+    let plain = Patch {
+        path: String::new(),
+        patch: String::new(),
+        target: None,
+        allow_name_change: false,
+        allow_kind_change: false,
+    };
+    patches.iter().try_for_each(|patch| {
+        let target = only(resources, &patch.original_id(), &patch.place)?;
+        merge(target, patch, &plain, schema)
+    })
+}
+
+/// The one object that has, or had, this identity.
+fn only<'a>(resources: &'a mut [Resource], id: &Id, place: &Place) -> Result<&'a mut Resource, Error> {
+    let mut fitting = resources.iter_mut().filter(|resource| {
+        !resource.is_gone() && resource.name_was(&id.name) && resource.all_ids().any(|known| known.is_same(id))
+    });
+    let refuse = |how: &str| {
+        let text = format!("{how} object fits this patch; name, namespace, kind and apiVersion must be those of one object");
+        Error::new(Code::PatchTargetMissing, text).at(place.clone()).of(id)
+    };
+    let first = fitting.next().ok_or_else(|| refuse("no"))?;
+    if fitting.next().is_some() {
+        return Err(refuse("more than one"));
+    }
+    Ok(first)
+}
+
+fn merge(resource: &mut Resource, patch: &Resource, entry: &Patch, schema: &std::sync::Arc<Schema>) -> Result<(), Error> {
+    let before = resource.id();
+    if entry.allow_name_change || entry.allow_kind_change {
+        resource.remember_id();
+    }
+    let mut theirs = patch.body.share();
+    if let Some(fields) = theirs.as_map_mut() {
+        // Of the patch's own identity only the kind counts, and that only where it may change.
+        fields.set("apiVersion", Tree::text(resource.api_version()));
+        let kind = if entry.allow_kind_change { patch.kind() } else { resource.kind() };
+        fields.set("kind", Tree::text(kind));
+    }
+    let known = schema.about(resource.api_version(), resource.kind());
+    let body = std::mem::replace(&mut resource.body, Tree::null());
+    let merged = strategic::merge(Some(body), Some(theirs), known.as_ref());
+    let merged = merged.map_err(|error| error.of(&before).at(patch.place.clone()))?;
+    let Some(merged) = merged.filter(|merged| !merged.is_empty()) else { return Ok(()) };
+    resource.body = merged;
+    let name = if entry.allow_name_change { resource.name().to_owned() } else { before.name };
+    resource.set_identity(&name, &before.namespace);
+    Ok(())
+}
+
+/// A JSON patch works on JSON: what YAML wrote in other notations is written out first.
+fn normalise(resource: &mut Resource) -> Result<(), Error> {
+    let id = resource.id();
+    let body = std::mem::replace(&mut resource.body, Tree::null());
+    let node = body.into_node().ok_or_else(|| {
+        let text = "a text was put where a number, a boolean or a date stood";
+        Error::new(Code::UnserializableValue, text).of(id)
+    })?;
+    resource.body = Tree::from_node(node);
+    Ok(())
+}

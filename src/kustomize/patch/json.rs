@@ -1,0 +1,192 @@
+//! JSON patch (RFC 6902), with negative indexes as the library behind kustomize allows.
+
+use crate::kustomize::error::{Code, Error};
+use crate::kustomize::form::Form;
+use crate::kustomize::tree::Tree;
+use crate::model::{Number, Place};
+
+/// An operation.
+pub struct Operation {
+    op: Op,
+    path: String,
+    from: String,
+    value: Option<Tree>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Add,
+    Remove,
+    Replace,
+    Move,
+    Copy,
+    Test,
+}
+
+/// Reads a list of operations.
+pub fn read(tree: Tree, place: &Place) -> Result<Vec<Operation>, Error> {
+    let Tree::List(list) = tree else {
+        let text = "a JSON patch must be a list of operations";
+        return Err(Error::new(Code::PatchInvalid, text).at(place.clone()));
+    };
+    list.into_iter().map(|tree| operation(tree, place)).collect()
+}
+
+fn operation(tree: Tree, place: &Place) -> Result<Operation, Error> {
+    let value = tree.get("value").map(Tree::share);
+    let mut form = Form::new("operation", tree, place).map_err(|error| error.with_code(Code::PatchInvalid))?;
+    let op = match form.text_or_empty("op")?.as_str() {
+        "add" => Op::Add,
+        "remove" => Op::Remove,
+        "replace" => Op::Replace,
+        "move" => Op::Move,
+        "copy" => Op::Copy,
+        "test" => Op::Test,
+        other => return Err(form.refuse(Code::JsonPatchFailed, format!("{other:?} is not an operation"))),
+    };
+    let (path, from) = (form.text_or_empty("path")?, form.text_or_empty("from")?);
+    Ok(Operation { op, path, from, value })
+}
+
+/// Applies `operations` to `body` in order.
+///
+/// # Errors
+/// Where a path does not exist or a test does not hold; `body` is then half patched and must be dropped.
+pub fn apply(operations: &[Operation], body: &mut Tree) -> Result<(), Error> {
+    operations.iter().try_for_each(|operation| {
+        let value = || operation.value.as_ref().map_or_else(Tree::null, Tree::share);
+        match operation.op {
+            Op::Add => add(body, &operation.path, value()),
+            Op::Remove => remove(body, &operation.path).map(drop),
+            Op::Replace => replace(body, &operation.path, value()),
+            Op::Move => {
+                let moved = remove(body, &operation.from)?;
+                add(body, &operation.path, moved)
+            }
+            Op::Copy => {
+                let copied = find(body, &operation.from)?.share();
+                add(body, &operation.path, copied)
+            }
+            Op::Test => {
+                let found = find(body, &operation.path).ok();
+                let same = match (found, &operation.value) {
+                    (None, None) => true,
+                    (None, Some(wanted)) => wanted.is_null(),
+                    (Some(found), None) => found.is_null(),
+                    (Some(found), Some(wanted)) => is_same(found, wanted),
+                };
+                if same { Ok(()) } else { Err(failed(&operation.path, "the test does not hold")) }
+            }
+        }
+    })
+}
+
+fn failed(path: &str, why: &str) -> Error {
+    Error::new(Code::JsonPatchFailed, format!("JSON patch at `{path}`: {why}"))
+}
+
+/// The names on the way, escapes resolved.
+fn names(path: &str) -> Result<Vec<String>, Error> {
+    let Some(rest) = path.strip_prefix('/') else { return Err(failed(path, "a path begins with `/`")) };
+    Ok(rest.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect())
+}
+
+/// An index into a list of `length`; negative ones count from the end.
+fn index(name: &str, length: usize) -> Option<usize> {
+    let number: i64 = name.parse().ok()?;
+    let length = i64::try_from(length).ok()?;
+    let at = if number < 0 { number.checked_add(length)? } else { number };
+    usize::try_from(at).ok().filter(|_| at < length)
+}
+
+fn step<'a>(tree: &'a Tree, name: &str) -> Option<&'a Tree> {
+    match tree {
+        Tree::Map(fields) => fields.get(name),
+        Tree::List(list) => list.get(index(name, list.len())?),
+        Tree::Leaf(_) => None,
+    }
+}
+
+fn find<'a>(body: &'a Tree, path: &str) -> Result<&'a Tree, Error> {
+    let names = names(path)?;
+    names.iter().try_fold(body, |tree, name| step(tree, name)).ok_or_else(|| failed(path, "there is no such field"))
+}
+
+/// The container of the last name of `path`, and that name.
+fn container<'a>(body: &'a mut Tree, path: &str) -> Result<(&'a mut Tree, String), Error> {
+    let mut names = names(path)?;
+    let Some(last) = names.pop() else { return Err(failed(path, "an empty path")) };
+    let mut tree = body;
+    for name in &names {
+        let next = match tree {
+            Tree::Map(fields) => fields.get_mut(name),
+            Tree::List(list) => index(name, list.len()).and_then(|at| list.get_mut(at)),
+            Tree::Leaf(_) => None,
+        };
+        tree = next.ok_or_else(|| failed(path, "a field on the way is missing; add it first"))?;
+    }
+    Ok((tree, last))
+}
+
+fn add(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
+    let (tree, name) = container(body, path)?;
+    match tree {
+        Tree::Map(fields) => fields.set(&name, value),
+        Tree::List(list) if name == "-" => list.push(value),
+        Tree::List(list) => {
+            // One past the end is a place to add; -1 is before the last but one, as the library counts.
+            let at = index(&name, list.len() + 1).ok_or_else(|| failed(path, "the index is out of range"))?;
+            list.insert(at, value);
+        }
+        Tree::Leaf(_) => return Err(failed(path, "a scalar has no fields")),
+    }
+    Ok(())
+}
+
+fn remove(body: &mut Tree, path: &str) -> Result<Tree, Error> {
+    let (tree, name) = container(body, path)?;
+    let removed = match tree {
+        Tree::Map(fields) => fields.remove(&name),
+        Tree::List(list) => index(&name, list.len()).map(|at| list.remove(at)),
+        Tree::Leaf(_) => None,
+    };
+    removed.ok_or_else(|| failed(path, "there is nothing to remove"))
+}
+
+fn replace(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
+    let (tree, name) = container(body, path)?;
+    let slot = match tree {
+        Tree::Map(fields) => fields.get_mut(&name),
+        Tree::List(list) => index(&name, list.len()).and_then(|at| list.get_mut(at)),
+        Tree::Leaf(_) => None,
+    };
+    *slot.ok_or_else(|| failed(path, "there is nothing to replace; use `add`"))? = value;
+    Ok(())
+}
+
+/// Whether both are the same JSON value. Sealed values are never the same as anything: a test would tell what they are.
+fn is_same(one: &Tree, other: &Tree) -> bool {
+    use crate::model::{Node, Scalar, Value};
+    fn same(one: &Node, other: &Node) -> bool {
+        match (one, other) {
+            (Node::Scalar(Scalar::Open(one)), Node::Scalar(Scalar::Open(other))) => match (one, other) {
+                (Value::Number(Number::Float(one)), Value::Number(Number::Float(other))) => {
+                    one.to_bits() == other.to_bits()
+                }
+                _ => one == other,
+            },
+            (Node::List(one), Node::List(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+            }
+            (Node::Map(one), Node::Map(other)) => {
+                one.len() == other.len()
+                    && one.iter().all(|(key, value)| other.get(key).is_some_and(|found| same(value, found)))
+            }
+            _ => false,
+        }
+    }
+    match (one.share().into_node(), other.share().into_node()) {
+        (Some(one), Some(other)) => same(&one, &other),
+        _ => false,
+    }
+}

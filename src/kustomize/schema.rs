@@ -1,0 +1,179 @@
+//! How lists merge: facts of the Kubernetes OpenAPI document, or of one that a kustomization names.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::model::{Node, RepoPath};
+
+use super::error::{Code, Error};
+use super::select::Gvk;
+
+/// The merge table of a set of types.
+#[derive(Default)]
+pub struct Schema {
+    types: Vec<HashMap<String, Property>>,
+    kinds: HashMap<(String, String), usize>,
+    cluster_scoped: Vec<(String, String)>,
+}
+
+/// A field of a type.
+#[derive(Clone, Default)]
+struct Property {
+    /// The type of its value, of its elements or of its entries.
+    child: Option<(Shape, usize)>,
+    /// Keys by which a list of it is merged; empty for a list merged by value.
+    merged_by: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    One,
+    List,
+    Map,
+}
+
+/// What is known about a value while a patch is walked.
+#[derive(Clone)]
+pub struct Known {
+    schema: Arc<Schema>,
+    child: Option<(Shape, usize)>,
+    merged_by: Option<Vec<String>>,
+}
+
+impl Known {
+    /// About the field `name` of this mapping.
+    pub fn field(&self, name: &str) -> Option<Known> {
+        match self.child? {
+            (Shape::One, number) => {
+                let Property { child, merged_by } = self.schema.types[number].get(name)?.clone();
+                Some(Known { schema: Arc::clone(&self.schema), child, merged_by })
+            }
+            (Shape::Map, number) => Some(self.with((Shape::One, number))),
+            (Shape::List, _) => None,
+        }
+    }
+
+    /// About the elements of this list.
+    pub fn elements(&self) -> Option<Known> {
+        match self.child? {
+            (Shape::List, number) => Some(self.with((Shape::One, number))),
+            (Shape::One | Shape::Map, _) => None,
+        }
+    }
+
+    /// The keys by which this list is merged; `None` where it is replaced.
+    pub fn merged_by(&self) -> Option<&[String]> {
+        self.merged_by.as_deref()
+    }
+
+    fn with(&self, child: (Shape, usize)) -> Known {
+        Known { schema: Arc::clone(&self.schema), child: Some(child), merged_by: None }
+    }
+}
+
+impl Schema {
+    /// The table of Kubernetes 1.21.2, which kustomize uses.
+    pub fn builtin() -> Arc<Schema> {
+        static BUILTIN: OnceLock<Arc<Schema>> = OnceLock::new();
+        Arc::clone(BUILTIN.get_or_init(|| Arc::new(Schema::from_table(include_str!("schema/types.txt")))))
+    }
+
+    /// What is known about objects of this kind.
+    pub fn about(self: &Arc<Self>, api_version: &str, kind: &str) -> Option<Known> {
+        let number = *self.kinds.get(&(api_version.to_owned(), kind.to_owned()))?;
+        Some(Known { schema: Arc::clone(self), child: Some((Shape::One, number)), merged_by: None })
+    }
+
+    fn from_table(table: &str) -> Self {
+        let mut schema = Self::default();
+        for line in table.lines() {
+            let mut words = line.split(' ');
+            match words.next() {
+                Some("T") => schema.types.push(words.filter(|word| !word.is_empty()).map(property).collect()),
+                Some("K") => {
+                    if let (Some(api_version), Some(kind), Some(Ok(number))) =
+                        (words.next(), words.next(), words.next().map(str::parse))
+                    {
+                        schema.kinds.insert((api_version.to_owned(), kind.to_owned()), number);
+                    }
+                }
+                Some("C") => {
+                    if let (Some(api_version), Some(kind)) = (words.next(), words.next()) {
+                        schema.cluster_scoped.push((api_version.to_owned(), kind.to_owned()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        schema
+    }
+
+    /// The table of an OpenAPI document, which takes the place of the built-in one.
+    pub fn from_document(document: &Node, path: &RepoPath) -> Result<Arc<Self>, Error> {
+        let wrong = |what: &str| Error::new(Code::OpenApi, format!("{path}: {what}"));
+        let Some(definitions) = document.at(&["definitions"]).and_then(Node::as_map) else {
+            return Err(wrong("an OpenAPI document must have `definitions`"));
+        };
+        let numbers: HashMap<&str, usize> =
+            definitions.iter().enumerate().map(|(number, (name, _))| (name, number)).collect();
+        let mut schema = Self::default();
+        for (number, (_, definition)) in definitions.iter().enumerate() {
+            let properties = definition.at(&["properties"]).and_then(Node::as_map);
+            let properties = properties.into_iter().flat_map(crate::model::Map::iter);
+            schema.types.push(properties.map(|(name, node)| (name.to_owned(), described(node, &numbers))).collect());
+            let kinds = definition.at(&["x-kubernetes-group-version-kind"]).and_then(Node::as_list).unwrap_or_default();
+            // kustomize looks at the first only.
+            if let [only] = kinds {
+                let text = |name| only.at(&[name]).and_then(Node::as_text).unwrap_or_default().to_owned();
+                let gvk = Gvk { group: text("group"), version: text("version"), kind: text("kind") };
+                schema.kinds.insert((gvk.api_version(), gvk.kind), number);
+            }
+        }
+        Ok(Arc::new(schema))
+    }
+}
+
+/// Whether a kind is known to have no namespace.
+pub fn is_cluster_scoped(gvk: &Gvk) -> bool {
+    static TABLE: OnceLock<std::collections::HashSet<(String, String)>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| Schema::builtin().cluster_scoped.iter().cloned().collect());
+    table.contains(&(gvk.api_version(), gvk.kind.clone()))
+}
+
+/// `field>[12=key,key`
+fn property(word: &str) -> (String, Property) {
+    let (rest, merged_by) = match word.split_once('=') {
+        Some((rest, "")) => (rest, Some(Vec::new())),
+        Some((rest, keys)) => (rest, Some(keys.split(',').map(str::to_owned).collect())),
+        None => (word, None),
+    };
+    let (name, child) = rest.split_once('>').unwrap_or((rest, ""));
+    let (shape, number) = match child.as_bytes().first() {
+        Some(b'[') => (Shape::List, &child[1..]),
+        Some(b'{') => (Shape::Map, &child[1..]),
+        _ => (Shape::One, child),
+    };
+    (name.to_owned(), Property { child: number.parse().ok().map(|number| (shape, number)), merged_by })
+}
+
+/// A property as an OpenAPI document describes it.
+fn described(node: &Node, numbers: &HashMap<&str, usize>) -> Property {
+    let refers = |node: &Node| {
+        let name = node.at(&["$ref"])?.as_text()?.strip_prefix("#/definitions/")?;
+        numbers.get(name).copied()
+    };
+    let child = refers(node)
+        .map(|number| (Shape::One, number))
+        .or_else(|| Some((Shape::List, refers(node.at(&["items"])?)?)))
+        .or_else(|| Some((Shape::Map, refers(node.at(&["additionalProperties"])?)?)));
+    let strategy = node.at(&["x-kubernetes-patch-strategy"]).and_then(Node::as_text);
+    let merged_by = strategy.filter(|text| text.split(',').any(|word| word == "merge")).map(|_| {
+        let listed = node.at(&["x-kubernetes-list-map-keys"]).and_then(Node::as_list);
+        let key = node.at(&["x-kubernetes-patch-merge-key"]).and_then(Node::as_text);
+        match listed {
+            Some(keys) => keys.iter().filter_map(Node::as_text).map(str::to_owned).collect(),
+            None => key.into_iter().map(str::to_owned).collect(),
+        }
+    });
+    Property { child, merged_by }
+}

@@ -1,0 +1,254 @@
+//! What a kustomization does to its objects, one step after the other.
+
+use std::sync::Arc;
+
+use crate::model::{Place, RepoPath};
+use crate::sops::Opened;
+use crate::trust::Origin;
+
+use super::error::{Code, Error};
+use super::fields::{Config, merge_specs};
+use super::file::{self, FieldSpec, Image, Kustomization, Patch, Replacement, ReplacementField, Replica};
+use super::form::Form;
+use super::hash;
+use super::layout::inline;
+use super::patch::{Patches, apply_strategic, patches_of};
+use super::replace::replace;
+use super::resource::Resource;
+use super::schema::Schema;
+use super::select::Selector;
+use super::source::{self, Documents};
+use super::transform::{Affix, Namespacing, Subjects, affix, add_annotations, add_labels};
+use super::transform::{set_image, set_namespace, set_replicas};
+use super::tree::Tree;
+
+/// One change to the objects that have come together so far.
+pub enum Step {
+    /// Objects to add; only in `generators`.
+    Generated(Vec<Resource>),
+    /// Strategic merge patches, by their own identity.
+    Strategic(Vec<Resource>),
+    /// An entry of `patches` or `patchesJson6902`.
+    Patch(Patch, Patches),
+    /// A namespace.
+    Namespace(String, Vec<FieldSpec>, bool, Subjects),
+    /// A name prefix.
+    Prefix(String, Vec<FieldSpec>),
+    /// A name suffix.
+    Suffix(String, Vec<FieldSpec>),
+    /// Labels.
+    Labels(Vec<(String, String)>, Vec<FieldSpec>),
+    /// Annotations.
+    Annotations(Vec<(String, String)>, Vec<FieldSpec>),
+    /// Replica counts.
+    Replicas(Replica, Vec<FieldSpec>),
+    /// Images.
+    Image(Image, Vec<FieldSpec>),
+    /// Replacements.
+    Replacements(Vec<Replacement>),
+    /// A value put at a path: the value, and per target whose objects, which path, and which part of a file path.
+    Value(String, Vec<ValueTarget>),
+    /// Name suffixes out of the content.
+    Hashes,
+}
+
+/// A target of `ValueAddTransformer`.
+pub struct ValueTarget {
+    /// Whose; everybody's where it is missing.
+    pub selector: Option<Selector>,
+    /// The field.
+    pub path: String,
+    /// Which part of a file path is replaced; 0 for the whole value.
+    pub position: usize,
+}
+
+impl Step {
+    /// Does it.
+    pub fn run(self, resources: &mut Vec<Resource>, schema: &Arc<Schema>) -> Result<(), Error> {
+        match self {
+            Step::Generated(_) => Ok(()),
+            Step::Strategic(patches) => {
+                apply_strategic(&patches, resources, schema)?;
+                resources.retain(|resource| !resource.is_gone());
+                Ok(())
+            }
+            Step::Patch(entry, patches) => {
+                patches.apply(&entry, resources, schema)?;
+                resources.retain(|resource| !resource.is_gone());
+                Ok(())
+            }
+            Step::Namespace(namespace, specs, unset_only, subjects) => {
+                let how = Namespacing { namespace: &namespace, specs: &specs, unset_only, subjects };
+                set_namespace(&how, resources)
+            }
+            Step::Prefix(text, specs) => affix(Affix::Prefix(&text), &specs, resources),
+            Step::Suffix(text, specs) => affix(Affix::Suffix(&text), &specs, resources),
+            Step::Labels(pairs, specs) => add_labels(&pairs, &specs, resources),
+            Step::Annotations(pairs, specs) => add_annotations(&pairs, &specs, resources),
+            Step::Replicas(replica, specs) => set_replicas(&replica, &specs, resources),
+            Step::Image(image, specs) => set_image(&image, &specs, resources),
+            Step::Replacements(replacements) => replace(&replacements, resources),
+            Step::Value(value, targets) => super::plugin::add_value(&value, &targets, resources),
+            Step::Hashes => add_hashes(resources),
+        }
+    }
+
+    /// The objects of a generator.
+    pub fn generated(self) -> Vec<Resource> {
+        match self {
+            Step::Generated(resources) => resources,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Appends to the name of every generated object a hash of its content.
+pub fn add_hashes(resources: &mut [Resource]) -> Result<(), Error> {
+    for resource in resources.iter_mut().filter(|resource| resource.hashed) {
+        let suffix = hash::suffix(resource)?;
+        resource.remember_id();
+        let name = format!("{}-{suffix}", resource.name());
+        resource.metadata_mut().set("name", Tree::text(name));
+    }
+    Ok(())
+}
+
+/// How a step's files are read.
+pub struct Reader<'a, O: Origin> {
+    /// The closed set of files.
+    pub opened: &'a Opened<O>,
+    /// Turns a path as written into a file.
+    pub find: &'a dyn Fn(&str) -> Result<RepoPath, Error>,
+    /// Where the step is written.
+    pub place: Place,
+}
+
+impl<O: Origin> Reader<'_, O> {
+    /// The documents of a file that is named.
+    pub fn documents(&self, written: &str) -> Result<Documents, Error> {
+        Documents::open(self.opened, &(self.find)(written)?)
+    }
+
+    /// The patches of an entry: from its file, or as written in place.
+    pub fn patches(&self, entry: &Patch) -> Result<Patches, Error> {
+        let refuse = |text: &str| Error::new(Code::PatchInvalid, text).at(self.place.clone());
+        match (entry.path.as_str(), entry.patch.trim()) {
+            ("", "") => Err(refuse("a patch needs a `path` or a `patch`")),
+            ("", text) => {
+                let documents = Documents::read(text, &self.place.file);
+                let documents = documents.map_err(|error| error.with_code(Code::PatchInvalid))?;
+                patches_of(documents, &self.place)
+            }
+            (written, "") => {
+                let file = (self.find)(written)?;
+                let documents = Documents::open(self.opened, &file);
+                let documents = documents.map_err(|error| error.with_code(Code::PatchInvalid))?;
+                patches_of(documents, &Place { file, line: 0 })
+            }
+            _ => Err(refuse("a patch has either a `path` or a `patch`, not both")),
+        }
+    }
+
+    /// Strategic merge patches, each a path or written in place.
+    pub fn strategic(&self, entries: &[String], more: &str) -> Result<Vec<Resource>, Error> {
+        let mut patches = Vec::new();
+        for written in entries {
+            let documents = match inline(written, &self.place.file) {
+                Some(documents) => documents,
+                None => self.documents(written)?,
+            };
+            patches.extend(manifests(documents)?);
+        }
+        if !more.is_empty() {
+            patches.extend(manifests(Documents::read(more, &self.place.file)?)?);
+        }
+        if patches.is_empty() {
+            let text = "the strategic merge patches are empty";
+            return Err(Error::new(Code::PatchInvalid, text).at(self.place.clone()));
+        }
+        Ok(patches)
+    }
+
+    /// Replacements, each in a file or written in place.
+    pub fn replacements(&self, fields: Vec<ReplacementField>) -> Result<Vec<Replacement>, Error> {
+        let mut replacements = Vec::new();
+        for field in fields {
+            match field {
+                ReplacementField::Inline(replacement) => replacements.push(replacement),
+                ReplacementField::Path(written) => {
+                    let path = (self.find)(&written)?;
+                    let place = Place { file: path.clone(), line: 0 };
+                    source::text(self.opened, &path)?;
+                    for (tree, _) in self.documents(&written)?.into_inner() {
+                        let trees = match tree {
+                            Tree::List(list) => list,
+                            other @ (Tree::Map(_) | Tree::Leaf(_)) => vec![other],
+                        };
+                        for tree in trees {
+                            replacements.push(file::replacement(Form::new("replacement", tree, &place)?)?);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(replacements)
+    }
+}
+
+fn manifests(documents: Documents) -> Result<Vec<Resource>, Error> {
+    let patches = documents.into_inner().into_iter().map(|(tree, place)| Resource::checked(tree, place));
+    patches.collect::<Result<_, _>>().map_err(|error: Error| error.with_code(Code::PatchInvalid))
+}
+
+/// The steps of a kustomization, in the order in which kustomize takes them.
+pub fn of_kustomization<O: Origin>(
+    kustomization: Kustomization,
+    config: &Config,
+    read: &Reader<'_, O>,
+) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    if !kustomization.patches_strategic_merge.is_empty() {
+        steps.push(Step::Strategic(read.strategic(&kustomization.patches_strategic_merge, "")?));
+    }
+    for entry in kustomization.patches {
+        let patches = read.patches(&entry)?;
+        steps.push(Step::Patch(entry, patches));
+    }
+    if !kustomization.namespace.is_empty() {
+        steps.push(Step::Namespace(kustomization.namespace, config.namespace.clone(), false, Subjects::Default));
+    }
+    if !kustomization.name_prefix.is_empty() {
+        steps.push(Step::Prefix(kustomization.name_prefix, config.name_prefix.clone()));
+    }
+    if !kustomization.name_suffix.is_empty() {
+        steps.push(Step::Suffix(kustomization.name_suffix, config.name_suffix.clone()));
+    }
+    for label in kustomization.labels {
+        let mut specs = label.specs;
+        merge_specs(&mut specs, &config.labels)?;
+        if label.include_selectors {
+            merge_specs(&mut specs, &config.common_labels)?;
+        } else {
+            if label.include_templates {
+                merge_specs(&mut specs, &config.template_labels)?;
+            }
+            merge_specs(&mut specs, &[FieldSpec::everywhere("metadata/labels")])?;
+        }
+        steps.push(Step::Labels(label.pairs, specs));
+    }
+    steps.push(Step::Labels(kustomization.common_labels, config.common_labels.clone()));
+    steps.push(Step::Annotations(kustomization.common_annotations, config.common_annotations.clone()));
+    for entry in kustomization.patches_json6902 {
+        let patches = read.patches(&entry)?;
+        steps.push(Step::Patch(entry, patches));
+    }
+    for replica in kustomization.replicas {
+        steps.push(Step::Replicas(replica, config.replicas.clone()));
+    }
+    for image in kustomization.images {
+        steps.push(Step::Image(image, config.images.clone()));
+    }
+    let replacements = read.replacements(kustomization.replacements)?;
+    steps.push(Step::Replacements(replacements));
+    Ok(steps)
+}

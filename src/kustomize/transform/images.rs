@@ -1,0 +1,89 @@
+//! Image names, tags and digests.
+
+use regex::Regex;
+
+use crate::kustomize::error::Error;
+use crate::kustomize::fields::{Create, not_scalar, set_scalar};
+use crate::kustomize::file::{FieldSpec, Image};
+use crate::kustomize::resource::Resource;
+use crate::kustomize::select::regex;
+use crate::kustomize::tree::Tree;
+
+/// Changes the images that fit: first in every list of containers, then in the fields `specs`.
+///
+/// The name is a regular expression, as in kustomize; one that does not compile fits nothing.
+pub fn set_image(image: &Image, specs: &[FieldSpec], resources: &mut [Resource]) -> Result<(), Error> {
+    let pattern = format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
+    let Ok(pattern) = regex(&pattern) else { return Ok(()) };
+    for resource in resources {
+        if resource.kind() != "CustomResourceDefinition" {
+            everywhere(&mut resource.body, image, &pattern)?;
+        }
+        let gvk = resource.gvk();
+        for spec in specs {
+            spec.visit(&gvk, &mut resource.body, Create::Nothing, &mut |tree| change(tree, image, &pattern))?;
+        }
+    }
+    Ok(())
+}
+
+fn everywhere(tree: &mut Tree, image: &Image, pattern: &Regex) -> Result<(), Error> {
+    match tree {
+        Tree::Leaf(_) => Ok(()),
+        Tree::List(list) => list.iter_mut().try_for_each(|element| everywhere(element, image, pattern)),
+        Tree::Map(fields) => fields.iter_mut().try_for_each(|(name, value)| {
+            everywhere(value, image, pattern)?;
+            let Tree::List(containers) = value else { return Ok(()) };
+            if !matches!(name, "containers" | "initContainers") {
+                return Ok(());
+            }
+            let images = containers.iter_mut().filter_map(|container| container.as_map_mut()?.get_mut("image"));
+            images.filter(|image| !image.is_null()).try_for_each(|tree| change(tree, image, pattern))
+        }),
+    }
+}
+
+fn change(tree: &mut Tree, image: &Image, pattern: &Regex) -> Result<(), Error> {
+    let Tree::Leaf(_) = tree else { return Err(not_scalar(tree)) };
+    let Some(text) = tree.as_text().filter(|text| pattern.is_match(text)) else { return Ok(()) };
+    let (name, tag, digest) = split(text);
+    let name = if image.new_name.is_empty() { name } else { &image.new_name };
+    let suffixed;
+    let (tag, digest) = match (image.new_tag.as_str(), image.digest.as_str(), image.tag_suffix.as_str()) {
+        ("", "", "") => (tag, digest),
+        ("", "", suffix) => {
+            suffixed = format!("{tag}{suffix}");
+            (suffixed.as_str(), "")
+        }
+        (new_tag, digest, _) => (new_tag, digest),
+    };
+    let part = |mark: &str, text: &str| if text.is_empty() { String::new() } else { format!("{mark}{text}") };
+    let new = format!("{name}{}{}", part(":", tag), part("@", digest));
+    set_scalar(tree, &new)
+}
+
+/// Name, tag and digest; a colon before the first slash belongs to a registry's port.
+fn split(image: &str) -> (&str, &str, &str) {
+    let after = image.find('/').unwrap_or(0);
+    let at = image[after..].find('@').map(|at| at + after);
+    let colon = image[after..].find(':').map(|colon| colon + after);
+    match (colon, at) {
+        (None, None) => (image, "", ""),
+        (Some(colon), Some(at)) if colon < at => (&image[..colon], &image[colon + 1..at], &image[at + 1..]),
+        (_, Some(at)) => (&image[..at], "", &image[at + 1..]),
+        (Some(colon), None) => (&image[..colon], &image[colon + 1..], ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn a_registry_port_is_not_a_tag() {
+        assert_eq!(split("host:5000/a/b"), ("host:5000/a/b", "", ""));
+        assert_eq!(split("host:5000/a:1"), ("host:5000/a", "1", ""));
+        assert_eq!(split("a:1@sha256:0"), ("a", "1", "sha256:0"));
+        assert_eq!(split("a@sha256:0"), ("a", "", "sha256:0"));
+    }
+}

@@ -1,0 +1,28 @@
+//! Labels and annotations.
+
+use crate::kustomize::error::Error;
+use crate::kustomize::fields::{Create, set_entry};
+use crate::kustomize::file::FieldSpec;
+use crate::kustomize::resource::Resource;
+
+/// Sets `pairs` in the mappings that `specs` name.
+pub fn add_labels(pairs: &[(String, String)], specs: &[FieldSpec], resources: &mut [Resource]) -> Result<(), Error> {
+    for resource in resources {
+        let gvk = resource.gvk();
+        for (name, text) in pairs {
+            for spec in specs {
+                spec.visit(&gvk, &mut resource.body, Create::Map, &mut |tree| set_entry(tree, name, text))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same for annotations.
+pub fn add_annotations(
+    pairs: &[(String, String)],
+    specs: &[FieldSpec],
+    resources: &mut [Resource],
+) -> Result<(), Error> {
+    add_labels(pairs, specs, resources)
+}

@@ -1,0 +1,15 @@
+//! Transformers: each changes every object in one respect.
+
+mod affix;
+mod images;
+mod labels;
+mod namespace;
+mod order;
+mod replicas;
+
+pub use affix::{Affix, affix};
+pub use images::set_image;
+pub use labels::{add_annotations, add_labels};
+pub use namespace::{Namespacing, Subjects, set_namespace};
+pub use order::sort_legacy;
+pub use replicas::set_replicas;
