@@ -200,7 +200,7 @@ fn pad(indent: usize, out: &mut String) {
 }
 
 fn json_block(node: &Node, indent: usize, out: &mut String) {
-    let mut line = |out: &mut String, indent: usize| {
+    let line = |out: &mut String, indent: usize| {
         out.push('\n');
         pad(indent, out);
     };

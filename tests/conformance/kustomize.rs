@@ -1,1 +1,155 @@
-//! Cases of `kustomize`.
+//! Every open case of the collection, compared as JSON values, in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gitwarrant::kustomize::{LoadRestrictor, Options, Order, PlainFolders, gather, render};
+use gitwarrant::model::{RepoPath, wire};
+use gitwarrant::sops::Opened;
+use gitwarrant::trust::Tree;
+use serde_json::Value;
+
+use crate::support::corpora;
+
+/// Cases that differ, each with the reason. A case here that agrees fails the test.
+const KNOWN_GAPS: &[(&str, &str)] = &[];
+
+#[test]
+fn open_kustomize_cases_render_as_kustomize_does() {
+    let Some(collection) = corpora::collection("kustomize") else {
+        println!("collection absent: kustomize");
+        return;
+    };
+    let mut cases: Vec<_> =
+        std::fs::read_dir(collection.join("cases")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    let (next, differing) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let name = case.file_name().unwrap().to_string_lossy().into_owned();
+                    if let Err(difference) = judge(case) {
+                        differing.lock().unwrap().insert(name, difference);
+                    }
+                }
+            });
+        }
+    });
+    let differing = differing.into_inner().unwrap();
+    println!("kustomize: {} of {} cases agree", cases.len() - differing.len(), cases.len());
+    let known: BTreeSet<&str> = KNOWN_GAPS.iter().map(|(name, _)| *name).collect();
+    let mut report = String::new();
+    for (name, difference) in differing.iter().filter(|(name, _)| !known.contains(name.as_str())) {
+        writeln!(report, "{name}: {difference}").unwrap();
+    }
+    for name in known.iter().filter(|name| !differing.contains_key(**name)) {
+        writeln!(report, "{name}: agrees now; take it off the list of known gaps").unwrap();
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+/// Compares one case with what the real kustomize did.
+fn judge(case: &Path) -> Result<(), String> {
+    let about: Value = serde_json::from_slice(&std::fs::read(case.join("case.json")).unwrap()).unwrap();
+    let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
+    let options = &about["options"];
+    let options = Options {
+        load_restrictor: match options["load_restrictions"].as_str() {
+            Some("LoadRestrictionsNone") => LoadRestrictor::None,
+            _ => LoadRestrictor::Root,
+        },
+        plain_folders: PlainFolders::Refused,
+        order: if options["reorder"] == "none" { Order::AsWritten } else { Order::Legacy },
+    };
+    let root = text("root");
+    let path = RepoPath::root().resolve(if root.is_empty() { "." } else { &root }).unwrap();
+    let found = output(&case.join("input"), &path, &options);
+    match (text("outcome").as_str(), found) {
+        ("error", Err(code)) if code == text("error_class") => Ok(()),
+        ("error", Err(code)) => Err(format!("fails as {code}, and should as {}", text("error_class"))),
+        ("error", Ok(_)) => Err(format!("renders, and should fail as {}", text("error_class"))),
+        (_, Err(code)) => Err(format!("fails as {code}")),
+        (_, Ok(found)) => {
+            let expected = std::fs::read(case.join("expected.json")).unwrap();
+            let expected: Vec<Value> = serde_json::from_slice(&expected).unwrap();
+            compare(&expected, &found)
+        }
+    }
+}
+
+/// The rendered objects, or the code of the first error.
+fn output(input: &Path, path: &RepoPath, options: &Options) -> Result<Vec<Value>, String> {
+    let mut files = BTreeMap::new();
+    read(input, input, &mut files);
+    let sources = gather(Tree::local(files), path, options).map_err(|errors| errors.code().to_owned())?;
+    match render(Opened::plain(sources), path, options) {
+        Ok(rendered) => {
+            let objects = rendered.objects().iter();
+            Ok(objects.map(|object| serde_json::from_slice(&wire::json_of_map(object.body())).unwrap()).collect())
+        }
+        // kustomize prints nothing and succeeds.
+        Err(errors) if errors.code() == "empty-render" => Ok(Vec::new()),
+        Err(errors) => Err(errors.code().to_owned()),
+    }
+}
+
+fn read(top: &Path, folder: &Path, files: &mut BTreeMap<RepoPath, Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read(top, &path, files);
+        } else {
+            let name = path.strip_prefix(top).unwrap().to_string_lossy().into_owned();
+            files.insert(RepoPath::parse(&name).unwrap(), std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Compares as the comparer of the collection does: by position, numbers by value, everything else exactly.
+fn compare(expected: &[Value], found: &[Value]) -> Result<(), String> {
+    let name = |object: &Value| format!("{}/{}", object["kind"], object["metadata"]["name"]).replace('"', "");
+    if expected.len() != found.len() {
+        return Err(format!("{} objects, and should be {}", found.len(), expected.len()));
+    }
+    for (wanted, got) in expected.iter().zip(found) {
+        if name(wanted) != name(got) {
+            return Err(format!("{} where {} should be", name(got), name(wanted)));
+        }
+        difference(wanted, got, &mut String::new()).map_err(|at| format!("{}: {at}", name(wanted)))?;
+    }
+    Ok(())
+}
+
+fn difference(wanted: &Value, got: &Value, at: &mut String) -> Result<(), String> {
+    let deeper = |at: &mut String, key: &str, wanted: &Value, got: &Value| {
+        let length = at.len();
+        write!(at, "/{key}").unwrap();
+        difference(wanted, got, at)?;
+        at.truncate(length);
+        Ok::<(), String>(())
+    };
+    match (wanted, got) {
+        (Value::Object(wanted), Value::Object(got)) => {
+            for (key, value) in wanted {
+                let found = got.get(key).ok_or_else(|| format!("{at}/{key} is missing"))?;
+                deeper(at, key, value, found)?;
+            }
+            match got.keys().find(|key| !wanted.contains_key(*key)) {
+                Some(key) => Err(format!("{at}/{key} is too much")),
+                None => Ok(()),
+            }
+        }
+        (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => wanted
+            .iter()
+            .zip(got)
+            .enumerate()
+            .try_for_each(|(number, (wanted, got))| deeper(at, &number.to_string(), wanted, got)),
+        (Value::Number(wanted), Value::Number(got)) if wanted.as_f64() == got.as_f64() => Ok(()),
+        (wanted, got) if wanted == got => Ok(()),
+        (wanted, got) => Err(format!("{at} is {got}, and should be {wanted}")),
+    }
+}

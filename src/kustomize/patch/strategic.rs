@@ -28,11 +28,11 @@ pub fn merge(target: Option<Tree>, patch: Option<Tree>, known: Option<&Known>) -
             Some(patch) => insert(patch, known),
         },
         (None, Some(patch)) => insert(patch, known),
-        (Some(Tree::Map(target)), None) => map(target, None, known).map(Some),
+        (Some(Tree::Map(target)), None) => map(target, None, known).map(|map| Some(Tree::Map(map))),
         (Some(Tree::Map(target)), Some(Tree::Map(mut patch))) => match directive_of_map(&mut patch)? {
             Directive::Delete => Ok(None),
-            Directive::Replace => insert_map(patch, known).map(Some),
-            Directive::Merge => map(target, Some(patch), known).map(Some),
+            Directive::Replace => insert_map(patch, known).map(|map| Some(Tree::Map(map))),
+            Directive::Merge => map(target, Some(patch), known).map(|map| Some(Tree::Map(map))),
         },
         (Some(Tree::List(target)), patch) => {
             let Some(keys) = known.and_then(Known::merged_by) else {
