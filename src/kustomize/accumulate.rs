@@ -154,7 +154,12 @@ impl<'a, O: Origin> Session<'a, O> {
         self.accumulate(&path, kustomization, into)
     }
 
-    fn generate(&mut self, folder: &RepoPath, kustomization: &Kustomization, into: &mut Accumulator) -> Result<(), Error> {
+    fn generate(
+        &mut self,
+        folder: &RepoPath,
+        kustomization: &Kustomization,
+        into: &mut Accumulator,
+    ) -> Result<(), Error> {
         let place = kustomization.place.clone().unwrap_or(Place { file: folder.clone(), line: 0 });
         let global = kustomization.generator_options.as_ref();
         let find = |written: &str| self.find(folder, written);
@@ -220,7 +225,9 @@ impl<'a, O: Origin> Session<'a, O> {
                 self.schema_is_set = true;
                 Ok(())
             }
-            (None, Some(other)) => Err(refuse(&format!("the schema of Kubernetes {other} is not built in; v1.21.2 is"))),
+            (None, Some(other)) => {
+                Err(refuse(&format!("the schema of Kubernetes {other} is not built in; v1.21.2 is")))
+            }
             (Some(written), None) => {
                 let file = self.find(folder, written)?;
                 let text = source::text(self.opened, &file)?;

@@ -59,7 +59,8 @@ pub fn definitions(documents: Documents) -> Result<Config, Error> {
             return Err(Error::new(Code::OpenApi, "expected a mapping of type names to definitions").at(place));
         };
         for (name, definition) in types.iter() {
-            let properties = definition.at(&["Schema", "properties"]).or_else(|| definition.at(&["schema", "properties"]));
+            let properties =
+                definition.at(&["Schema", "properties"]).or_else(|| definition.at(&["schema", "properties"]));
             let is_object = ["kind", "apiVersion", "metadata"]
                 .iter()
                 .all(|field| properties.is_some_and(|properties| properties.get(field).is_some()));

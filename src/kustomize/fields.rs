@@ -66,9 +66,7 @@ impl FieldSpec {
                     (true, Create::Map | Create::Scalar(_), false) | (true, Create::Map, true) => {
                         Some(Tree::Map(Fields::default()))
                     }
-                    (true, Create::Scalar(tag), true) => {
-                        Some(Tree::Leaf(Leaf::Open { text: String::new(), tag }))
-                    }
+                    (true, Create::Scalar(tag), true) => Some(Tree::Leaf(Leaf::Open { text: String::new(), tag })),
                 };
                 let field = match (fields.get_mut(name), make) {
                     (None, None) => return Ok(()),

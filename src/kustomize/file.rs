@@ -212,7 +212,8 @@ impl Kustomization {
         form.any("metadata");
         for field in ["helmCharts", "helmChartInflationGenerator", "helmGlobals"] {
             if form.any(field).is_some() {
-                let text = format!("`{field}` runs Helm, which is not done here; render the chart and commit the result");
+                let text =
+                    format!("`{field}` runs Helm, which is not done here; render the chart and commit the result");
                 return Err(form.refuse(Code::PluginDisabled, text));
             }
         }
@@ -290,10 +291,8 @@ fn kind(form: &mut Form) -> Result<bool, Error> {
     match (kind.as_str(), api_version.as_str()) {
         ("" | "Kustomization", "" | "kustomize.config.k8s.io/v1beta1") => Ok(false),
         ("Component", "" | "kustomize.config.k8s.io/v1alpha1") => Ok(true),
-        ("Component", _) => Err(form.refuse(
-            Code::ComponentKindMismatch,
-            "apiVersion of a Component must be kustomize.config.k8s.io/v1alpha1",
-        )),
+        ("Component", _) => Err(form
+            .refuse(Code::ComponentKindMismatch, "apiVersion of a Component must be kustomize.config.k8s.io/v1alpha1")),
         ("" | "Kustomization", found) => Err(form.refuse(
             Code::UnknownOrBadField,
             format!("apiVersion must be kustomize.config.k8s.io/v1beta1, not {found}"),
@@ -330,8 +329,7 @@ fn label(mut form: Form) -> Result<Label, Error> {
 
 /// Reads a field spec.
 pub fn field_spec(mut form: Form) -> Result<FieldSpec, Error> {
-    let spec =
-        FieldSpec { gvk: gvk(&mut form)?, path: form.text_or_empty("path")?, create: form.truth("create")? };
+    let spec = FieldSpec { gvk: gvk(&mut form)?, path: form.text_or_empty("path")?, create: form.truth("create")? };
     form.done()?;
     Ok(spec)
 }
@@ -370,8 +368,8 @@ pub fn selector(mut form: Form) -> Result<Selector, Error> {
     let (name, namespace) = (form.text_or_empty("name")?, form.text_or_empty("namespace")?);
     let labels = form.text_or_empty("labelSelector")?;
     let annotations = form.text_or_empty("annotationSelector")?;
-    let selector =
-        Selector::new(&gvk, &name, &namespace, &labels, &annotations).map_err(|error| error.at(form.place().clone()))?;
+    let selector = Selector::new(&gvk, &name, &namespace, &labels, &annotations)
+        .map_err(|error| error.at(form.place().clone()))?;
     form.done()?;
     Ok(selector)
 }
@@ -421,7 +419,10 @@ pub fn replacement_field(mut form: Form) -> Result<ReplacementField, Error> {
         return Ok(ReplacementField::Inline(replacement));
     }
     if replacement.source.is_some() || replacement.source_value.is_some() || !replacement.targets.is_empty() {
-        return Err(Error::new(Code::ReplacementError, "a replacement is either a `path` or written in place, not both"));
+        return Err(Error::new(
+            Code::ReplacementError,
+            "a replacement is either a `path` or written in place, not both",
+        ));
     }
     Ok(ReplacementField::Path(path))
 }

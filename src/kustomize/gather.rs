@@ -116,9 +116,8 @@ impl<O: Origin> Walk<'_, O> {
 
     fn read(&self, file: &RepoPath) -> Result<Kustomization, Error> {
         let place = crate::model::Place { file: file.clone(), line: 0 };
-        let bytes = self.tree.read(file).map_err(|error| {
-            Error::new(Code::MissingFile, error.to_string()).at(place.clone())
-        })?;
+        let bytes =
+            self.tree.read(file).map_err(|error| Error::new(Code::MissingFile, error.to_string()).at(place.clone()))?;
         let text = std::str::from_utf8(&bytes);
         let text = text.map_err(|_| Error::new(Code::UnknownOrBadField, "the file is not UTF-8").at(place))?;
         Kustomization::read(text, file)
@@ -155,7 +154,8 @@ impl<O: Origin> Walk<'_, O> {
                 self.enter(&path);
                 // Paths in configurations are relative to the kustomization that names them; those that come out of
                 // another kustomization are looked for in every manifest below it.
-                let manifests: Vec<RepoPath> = self.wanted.iter().filter(|file| file.is_within(&path)).cloned().collect();
+                let manifests: Vec<RepoPath> =
+                    self.wanted.iter().filter(|file| file.is_within(&path)).cloned().collect();
                 for file in manifests {
                     let documents = tree.read(&file).ok().and_then(|bytes| Documents::from_bytes(&bytes, &file).ok());
                     if let Some(documents) = documents {
@@ -185,10 +185,7 @@ impl<O: Origin> Walk<'_, O> {
 /// Manifests below a folder without a kustomization, and folders below it that have one.
 ///
 /// Source: fluxcd/pkg/kustomize, which writes a kustomization of these.
-pub fn plain_folder<'a>(
-    below: impl Iterator<Item = &'a RepoPath>,
-    path: &RepoPath,
-) -> (Vec<RepoPath>, Vec<RepoPath>) {
+pub fn plain_folder<'a>(below: impl Iterator<Item = &'a RepoPath>, path: &RepoPath) -> (Vec<RepoPath>, Vec<RepoPath>) {
     let files: Vec<&RepoPath> = below.collect();
     let mut folders: Vec<RepoPath> = files
         .iter()

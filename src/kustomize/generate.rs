@@ -193,9 +193,8 @@ fn pairs<O: Origin>(
         pairs.push((key.to_owned(), Input::Open(unquoted(value).as_bytes().to_vec())));
     }
     for entry in &generator.files {
-        let (key, written) = file_source(entry).ok_or_else(|| {
-            refuse(format!("{entry:?}: a file must be `path` or `key=path`, with one `=` at most"))
-        })?;
+        let (key, written) = file_source(entry)
+            .ok_or_else(|| refuse(format!("{entry:?}: a file must be `path` or `key=path`, with one `=` at most")))?;
         let path = find(written)?;
         match source::file(opened, &path)? {
             File::Plain(bytes) => pairs.push((key.to_owned(), Input::Open(bytes.clone()))),
@@ -251,7 +250,8 @@ mod tests {
     #[test]
     fn long_base64_is_broken_after_seventy_characters() {
         assert_eq!(base64(b"short"), b"c2hvcnQ=");
-        let broken = String::from_utf8(base64(b"abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij")).unwrap();
+        let broken =
+            String::from_utf8(base64(b"abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij")).unwrap();
         assert!(broken.starts_with("YWJjZGVmZ2hpamFiY2RlZmdoaWphYmNkZWZnaGlqYWJjZGVmZ2hpamFiY2RlZmdoaWphYm"));
         assert!(broken.ends_with("\nNkZWZnaGlq\n"));
         let lines: Vec<usize> = broken.split('\n').map(str::len).collect();

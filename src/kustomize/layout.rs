@@ -67,7 +67,8 @@ impl Folder<'_> {
     /// What an entry of `resources` leads to; `is_folder` tells whether there is anything below a path.
     pub fn target(&self, written: &str, is_folder: &dyn Fn(&RepoPath) -> bool) -> Result<Target, Error> {
         if is_remote(written) {
-            let text = format!("`{written}` is fetched from elsewhere, which is not done; commit it, and name its path");
+            let text =
+                format!("`{written}` is fetched from elsewhere, which is not done; commit it, and name its path");
             return Err(Error::new(Code::RemoteBase, text).at(self.place()));
         }
         let path = self.resolve(written)?;

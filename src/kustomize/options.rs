@@ -40,9 +40,6 @@ pub enum Order {
 
 impl Options {
     /// What the agent does: Flux's behaviour, in the confines of the commit's tree.
-    pub const AGENT: Self = Self {
-        load_restrictor: LoadRestrictor::None,
-        plain_folders: PlainFolders::Generated,
-        order: Order::AsWritten,
-    };
+    pub const AGENT: Self =
+        Self { load_restrictor: LoadRestrictor::None, plain_folders: PlainFolders::Generated, order: Order::AsWritten };
 }

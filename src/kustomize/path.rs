@@ -62,7 +62,11 @@ pub fn find<'a>(tree: &'a Tree, path: &[Part]) -> Result<Option<&'a Tree>, Error
         }
         let next = match (part, node) {
             (Part::Field(name), Tree::Map(fields)) => {
-                if name == "-" { None } else { fields.get(name) }
+                if name == "-" {
+                    None
+                } else {
+                    fields.get(name)
+                }
             }
             (Part::Field(name), Tree::List(list)) if name == "-" => list.last(),
             (Part::Index(index), Tree::List(list)) => list.get(*index),
@@ -118,9 +122,9 @@ pub fn visit(
                 list.push(made(rest.first(), kind));
             }
             let length = list.len();
-            let element = list.get_mut(*index).ok_or_else(|| {
-                missing(&format!("index {index} is out of range of {length} elements"))
-            })?;
+            let element = list
+                .get_mut(*index)
+                .ok_or_else(|| missing(&format!("index {index} is out of range of {length} elements")))?;
             visit(element, rest, create, visit_one)
         }
         Part::Every => {

@@ -38,9 +38,13 @@ pub fn named_files(documents: &Documents) -> Vec<String> {
             "ConfigMapGenerator" | "SecretGenerator" => {
                 files.extend(texts("envs"));
                 files.extend(text("env").filter(|path| !path.is_empty()));
-                files.extend(texts("files").iter().filter_map(|entry| file_source(entry)).map(|(_, path)| path.to_owned()));
+                files.extend(
+                    texts("files").iter().filter_map(|entry| file_source(entry)).map(|(_, path)| path.to_owned()),
+                );
             }
-            "PatchTransformer" | "PatchJson6902Transformer" => files.extend(text("path").filter(|path| !path.is_empty())),
+            "PatchTransformer" | "PatchJson6902Transformer" => {
+                files.extend(text("path").filter(|path| !path.is_empty()))
+            }
             "PatchStrategicMergeTransformer" => {
                 let path = crate::model::RepoPath::root();
                 files.extend(texts("paths").into_iter().filter(|text| super::layout::inline(text, &path).is_none()));
@@ -98,7 +102,8 @@ fn steps<O: Origin>(resource: Resource, role: Role, read: &Reader<'_, O>) -> Res
                 "allServiceAccounts" => Subjects::ServiceAccounts,
                 "none" => Subjects::Nobody,
                 other => {
-                    let text = format!("setRoleBindingSubjects must be defaultOnly, allServiceAccounts or none, not {other}");
+                    let text =
+                        format!("setRoleBindingSubjects must be defaultOnly, allServiceAccounts or none, not {other}");
                     return Err(form.refuse(Code::UnknownOrBadField, text));
                 }
             };

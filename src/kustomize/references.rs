@@ -75,8 +75,7 @@ impl Referral {
         let same = |one: &[String], other: &[String]| {
             let shorter = one.len().min(other.len());
             (empty_fits && shorter == 0)
-                || (one.is_empty() == other.is_empty()
-                    && one[one.len() - shorter..] == other[other.len() - shorter..])
+                || (one.is_empty() == other.is_empty() && one[one.len() - shorter..] == other[other.len() - shorter..])
         };
         same(&self.prefixes, &other.prefixes) && same(&self.suffixes, &other.suffixes)
     }

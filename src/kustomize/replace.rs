@@ -33,9 +33,9 @@ fn refuse(text: impl Into<String>) -> Error {
 }
 
 fn find_source(source: &Source, resources: &[Resource]) -> Result<Tree, Error> {
-    let mut fitting = resources.iter().filter(|resource| {
-        resource.all_ids().any(|id| id.is_selected(&source.gvk, &source.name, &source.namespace))
-    });
+    let mut fitting = resources
+        .iter()
+        .filter(|resource| resource.all_ids().any(|id| id.is_selected(&source.gvk, &source.name, &source.namespace)));
     let Some(resource) = fitting.next() else {
         return Err(refuse(format!("no object fits the source {}", describe(source))));
     };
@@ -172,4 +172,3 @@ fn joined(options: &FieldOptions, target: &Tree, value: &Tree) -> Result<Tree, E
         ])),
     }))
 }
-

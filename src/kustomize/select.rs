@@ -36,9 +36,7 @@ impl Gvk {
     /// Whether `selector` fits, an empty part of which fits all.
     pub fn is_selected(&self, selector: &Gvk) -> bool {
         let fits = |mine: &str, wanted: &str| wanted.is_empty() || mine == wanted;
-        fits(&self.group, &selector.group)
-            && fits(&self.version, &selector.version)
-            && fits(&self.kind, &selector.kind)
+        fits(&self.group, &selector.group) && fits(&self.version, &selector.version) && fits(&self.kind, &selector.kind)
     }
 }
 

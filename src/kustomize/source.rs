@@ -67,9 +67,9 @@ impl Documents {
 
 /// A file of the closed set.
 pub fn file<'a, O: Origin>(opened: &'a Opened<O>, path: &RepoPath) -> Result<&'a File, Error> {
-    opened.file(path).ok_or_else(|| {
-        Error::new(Code::MissingFile, "there is no such file").at(Place { file: path.clone(), line: 0 })
-    })
+    opened
+        .file(path)
+        .ok_or_else(|| Error::new(Code::MissingFile, "there is no such file").at(Place { file: path.clone(), line: 0 }))
 }
 
 /// The text of a plain file.
@@ -84,7 +84,6 @@ pub fn text<'a, O: Origin>(opened: &'a Opened<O>, path: &RepoPath) -> Result<&'a
 }
 
 fn utf8<'a>(bytes: &'a [u8], path: &RepoPath) -> Result<&'a str, Error> {
-    std::str::from_utf8(bytes).map_err(|_| {
-        Error::new(Code::MalformedYaml, "the file is not UTF-8").at(Place { file: path.clone(), line: 0 })
-    })
+    std::str::from_utf8(bytes)
+        .map_err(|_| Error::new(Code::MalformedYaml, "the file is not UTF-8").at(Place { file: path.clone(), line: 0 }))
 }

@@ -18,7 +18,7 @@ use super::resource::Resource;
 use super::schema::Schema;
 use super::select::Selector;
 use super::source::{self, Documents};
-use super::transform::{Affix, Namespacing, Subjects, affix, add_annotations, add_labels};
+use super::transform::{Affix, Namespacing, Subjects, add_annotations, add_labels, affix};
 use super::transform::{set_image, set_namespace, set_replicas};
 use super::tree::Tree;
 

@@ -11,9 +11,9 @@ use super::tree::{Leaf, Tag, Tree};
 /// How many steps of `path` lead to a text that is not at its end, and holds JSON or YAML.
 pub fn scalar_on_the_way(body: &Tree, path: &[Part]) -> Option<usize> {
     (1..path.len()).find(|length| match path::find(body, &path[..*length]) {
-        Ok(Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Text }))) => parse(text).is_some_and(|tree| {
-            matches!(tree, Tree::Map(_) | Tree::List(_))
-        }),
+        Ok(Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Text }))) => {
+            parse(text).is_some_and(|tree| matches!(tree, Tree::Map(_) | Tree::List(_)))
+        }
         Ok(_) | Err(_) => false,
     })
 }
@@ -34,9 +34,10 @@ pub fn put(
         };
         found += path::visit(&mut tree, inner, create, set)?;
         let node = tree.into_node().ok_or_else(|| refuse("a text was put where a number or a boolean stood"))?;
-        *leaf = Tree::Leaf(write(&node, &text).ok_or_else(|| {
-            refuse("a sealed value can be put into a text that is JSON, not into one that is YAML")
-        })?);
+        *leaf =
+            Tree::Leaf(write(&node, &text).ok_or_else(|| {
+                refuse("a sealed value can be put into a text that is JSON, not into one that is YAML")
+            })?);
         Ok(())
     })?;
     if found == 0 { Err(refuse("there is no such field inside the text")) } else { Ok(()) }
@@ -62,11 +63,8 @@ fn write(node: &Node, original: &str) -> Option<Leaf> {
     if sealed {
         return Some(Leaf::Sealed(Secret::new(wire::json(&node).to_vec())));
     }
-    let text = if original.contains('\n') && original.contains("  ") {
-        show::json_lines(&node)
-    } else {
-        show::json(&node)
-    };
+    let text =
+        if original.contains('\n') && original.contains("  ") { show::json_lines(&node) } else { show::json(&node) };
     Some(Leaf::Open { text, tag: Tag::Text })
 }
 

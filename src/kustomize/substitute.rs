@@ -60,9 +60,7 @@ fn value(var: &Var, resources: &[Resource]) -> Result<Leaf, Error> {
     match path::find(&resource.body, &parts) {
         Ok(Some(Tree::Leaf(leaf))) => Ok(leaf.share()),
         Ok(Some(Tree::List(_) | Tree::Map(_))) => Err(refuse("its field is not a scalar").of(resource.id())),
-        Ok(None) | Err(_) => {
-            Err(refuse(&format!("there is no field `{}`", var.field_path)).of(resource.id()))
-        }
+        Ok(None) | Err(_) => Err(refuse(&format!("there is no field `{}`", var.field_path)).of(resource.id())),
     }
 }
 

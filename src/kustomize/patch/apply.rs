@@ -22,7 +22,8 @@ pub enum Patches {
 /// Tells a strategic merge patch from a JSON patch.
 pub fn patches_of(documents: Documents, place: &Place) -> Result<Patches, Error> {
     let invalid = || {
-        let text = "neither a strategic merge patch (an object with kind and name) nor a JSON patch (a list of operations)";
+        let text =
+            "neither a strategic merge patch (an object with kind and name) nor a JSON patch (a list of operations)";
         Error::new(Code::PatchInvalid, text).at(place.clone())
     };
     let mut documents = documents.into_inner();
@@ -39,7 +40,12 @@ pub fn patches_of(documents: Documents, place: &Place) -> Result<Patches, Error>
 
 impl Patches {
     /// Applies them as `patches` does.
-    pub fn apply(self, entry: &Patch, resources: &mut [Resource], schema: &std::sync::Arc<Schema>) -> Result<(), Error> {
+    pub fn apply(
+        self,
+        entry: &Patch,
+        resources: &mut [Resource],
+        schema: &std::sync::Arc<Schema>,
+    ) -> Result<(), Error> {
         match (self, &entry.target) {
             (Patches::Json(_), None) => Err(Error::new(Code::PatchInvalid, "a JSON patch needs a `target`")),
             (Patches::Json(operations), Some(target)) => {
@@ -56,7 +62,8 @@ impl Patches {
                     if patches.is_empty() {
                         return Ok(());
                     }
-                    let text = "several strategic merge patches in one entry cannot have a `target`; give each its own entry";
+                    let text =
+                        "several strategic merge patches in one entry cannot have a `target`; give each its own entry";
                     return Err(Error::new(Code::PatchInvalid, text));
                 };
                 for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
@@ -64,12 +71,10 @@ impl Patches {
                 }
                 Ok(())
             }
-            (Patches::Strategic(patches), None) => {
-                patches.iter().try_for_each(|patch| {
-                    let target = only(resources, &patch.original_id(), &patch.place)?;
-                    merge(target, patch, entry, schema)
-                })
-            }
+            (Patches::Strategic(patches), None) => patches.iter().try_for_each(|patch| {
+                let target = only(resources, &patch.original_id(), &patch.place)?;
+                merge(target, patch, entry, schema)
+            }),
         }
     }
 }
@@ -99,7 +104,8 @@ fn only<'a>(resources: &'a mut [Resource], id: &Id, place: &Place) -> Result<&'a
         !resource.is_gone() && resource.name_was(&id.name) && resource.all_ids().any(|known| known.is_same(id))
     });
     let refuse = |how: &str| {
-        let text = format!("{how} object fits this patch; name, namespace, kind and apiVersion must be those of one object");
+        let text =
+            format!("{how} object fits this patch; name, namespace, kind and apiVersion must be those of one object");
         Error::new(Code::PatchTargetMissing, text).at(place.clone()).of(id)
     };
     let first = fitting.next().ok_or_else(|| refuse("no"))?;
@@ -109,7 +115,12 @@ fn only<'a>(resources: &'a mut [Resource], id: &Id, place: &Place) -> Result<&'a
     Ok(first)
 }
 
-fn merge(resource: &mut Resource, patch: &Resource, entry: &Patch, schema: &std::sync::Arc<Schema>) -> Result<(), Error> {
+fn merge(
+    resource: &mut Resource,
+    patch: &Resource,
+    entry: &Patch,
+    schema: &std::sync::Arc<Schema>,
+) -> Result<(), Error> {
     let before = resource.id();
     if entry.allow_name_change || entry.allow_kind_change {
         resource.remember_id();

@@ -60,7 +60,8 @@ fn change(how: &Namespacing<'_>, resource: &mut Resource) -> Result<(), Error> {
         )?;
     }
     let binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
-    if binding && let Some(Tree::List(subjects)) = resource.body.as_map_mut().and_then(|body| body.get_mut("subjects")) {
+    if binding && let Some(Tree::List(subjects)) = resource.body.as_map_mut().and_then(|body| body.get_mut("subjects"))
+    {
         for subject in subjects.iter_mut().filter_map(Tree::as_map_mut) {
             let is = |name: &str, text: &str| subject.get(name).and_then(Tree::as_text) == Some(text);
             let meant = match how.subjects {

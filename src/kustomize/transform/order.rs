@@ -36,8 +36,9 @@ const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfi
 /// Sorts by kind: `lists` first and last, kustomize's own where none are given; then by group, version, kind,
 /// namespace and name.
 pub fn sort_legacy(lists: Option<&(Vec<String>, Vec<String>)>, resources: &mut Vec<Resource>) {
-    let builtin =
-        || (FIRST.iter().map(|kind| (*kind).to_owned()).collect(), LAST.iter().map(|kind| (*kind).to_owned()).collect());
+    let builtin = || {
+        (FIRST.iter().map(|kind| (*kind).to_owned()).collect(), LAST.iter().map(|kind| (*kind).to_owned()).collect())
+    };
     let owned: (Vec<String>, Vec<String>);
     let (first, last) = match lists {
         Some(lists) => (&lists.0, &lists.1),
