@@ -5,6 +5,7 @@
 mod build;
 mod decrypt;
 mod failure;
+mod init;
 mod repository_file;
 mod verdict;
 mod verify;
@@ -32,6 +33,8 @@ enum Command {
     Build(build::Args),
     /// Open a SOPS file, MAC always checked
     Decrypt(decrypt::Args),
+    /// Print the Repository manifest for a working copy
+    Init(init::Args),
 }
 
 /// What a command found.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, console),
         Command::Build(args) => build::run(&args, console),
         Command::Decrypt(args) => decrypt::run(&args, console),
+        Command::Init(args) => init::run(&args, console),
     };
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

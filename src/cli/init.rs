@@ -1,0 +1,243 @@
+//! `gitwarrant init`: the Repository manifest for a working copy.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Console, Failure, Outcome};
+use crate::api::{Certificate, GitReference, Signers, SignersFrom};
+use crate::git::{Plain, Repository, Url};
+
+/// Arguments of `init`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Working copy or bare repository
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Where the cluster finds the repository [default: remote `origin`]
+    #[arg(long)]
+    url: Option<String>,
+    /// Name of the Repository [default: the last part of the url]
+    #[arg(long)]
+    name: Option<String>,
+    /// Form of the manifest
+    #[arg(short, long, value_enum, default_value_t = Output::Yaml)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Output {
+    Yaml,
+    Json,
+}
+
+/// The fields that `init` knows; the rest has defaults.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    url: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    allow_http: bool,
+    #[serde(rename = "ref")]
+    reference: GitReference,
+    trust: Trust,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Trust {
+    root: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signers: Option<Signers>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signers_from: Vec<SignersFrom>,
+}
+
+/// Runs it.
+pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
+    let failed = |error: &crate::git::Error| Failure::because(error.code(), "nothing to print", error);
+    let repository = Repository::open(&args.dir).map_err(|error| failed(&error))?;
+    let mut notes = Vec::new();
+    let url = match args.url.clone().or_else(|| repository.remote_url("origin")) {
+        Some(text) => over_http(&text, &mut notes)?,
+        None => return Err(Failure::new("no-url", "there is no remote `origin`").help("give --url https://...")),
+    };
+    let branch = repository.branch().map_err(|error| failed(&error))?;
+    let branch = branch.and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned));
+    let Some(branch) = branch else {
+        let help = "git switch to the branch that the cluster shall follow";
+        return Err(Failure::new("no-branch", "HEAD is not on a branch").help(help));
+    };
+    let head = repository.resolve("HEAD").map_err(|error| {
+        Failure::because("no-commit", format!("branch {branch} has no commit to pin"), &error).help("commit first")
+    })?;
+    let signers = signers(&args.dir, &mut notes)?;
+    let signers_from = match &signers {
+        Some(_) => Vec::new(),
+        None => vec![SignersFrom { config_map: "signers".to_owned() }],
+    };
+    let root = head.what().head.to_string();
+    notes.push(format!("root: commit {root} and its history are taken as they are; judging begins behind it"));
+    let manifest = Manifest {
+        api_version: "gitwarrant.io/v1alpha1",
+        kind: "Repository",
+        metadata: Metadata { name: args.name.clone().unwrap_or_else(|| name_of(url.as_str())) },
+        spec: Spec {
+            allow_http: url.as_str().starts_with("http:"),
+            url: url.to_string(),
+            reference: GitReference { branch: Some(branch), ..GitReference::default() },
+            trust: Trust { root, signers, signers_from },
+        },
+    };
+    print(&manifest, args.output, &mut console, &notes)
+}
+
+fn print(manifest: &Manifest, output: Output, console: &mut Console<'_>, notes: &[String]) -> Result<Outcome, Failure> {
+    let unprintable =
+        |error: &dyn std::error::Error| Failure::because("output", "the manifest cannot be printed", error);
+    let text = match output {
+        Output::Yaml => serde_yaml::to_string(manifest).map_err(|error| unprintable(&error))?,
+        Output::Json => serde_json::to_string_pretty(manifest).map_err(|error| unprintable(&error))? + "\n",
+    };
+    for note in notes {
+        writeln!(console.talk, "note: {note}").map_err(|error| unprintable(&error))?;
+    }
+    console.out.write_all(text.as_bytes()).map_err(|error| unprintable(&error))?;
+    Ok(Outcome::Fine)
+}
+
+/// The address as the agent can ask it: https in place of ssh, and no user or password in it.
+fn over_http(text: &str, notes: &mut Vec<String>) -> Result<Url, Failure> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some(parts) => parts,
+        // git@example.org:team/infra.git
+        None => match text.split_once(':') {
+            Some((host, path)) if !host.contains('/') && !path.starts_with(':') => ("scp", text),
+            _ => ("file", text),
+        },
+    };
+    let (authority, path) = match scheme {
+        "scp" => rest.split_once(':').unwrap_or((rest, "")),
+        _ => rest.split_once('/').unwrap_or((rest, "")),
+    };
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.trim_start_matches('/');
+    let address = match scheme {
+        "https" | "http" => format!("{scheme}://{host}/{path}"),
+        "ssh" | "scp" => {
+            let host = host.split(':').next().unwrap_or_default();
+            notes.push(
+                "url: the remote is reached by ssh, which the agent does not speak; this is the same over https".into(),
+            );
+            format!("https://{host}/{path}")
+        }
+        _ => text.to_owned(),
+    };
+    if host.len() < authority.len() && scheme.starts_with("http") {
+        notes.push("url: user and password are left out; put them into a Secret and name it in `secretRef`".into());
+    }
+    let url = Url::parse(&address, Plain::Allow);
+    url.map_err(|error| {
+        Failure::because(error.code(), "the cluster cannot ask this address", &error).help("give --url https://...")
+    })
+}
+
+/// A name that Kubernetes takes, out of the last part of the address.
+fn name_of(url: &str) -> String {
+    let last = url.rsplit('/').next().unwrap_or_default();
+    let last = last.strip_suffix(".git").unwrap_or(last).to_ascii_lowercase();
+    let plain: String = last.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    match plain.trim_matches('-') {
+        "" => "repository".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// What `keys/` says about signers; `None` where it says nothing.
+fn signers(dir: &Path, notes: &mut Vec<String>) -> Result<Option<Signers>, Failure> {
+    let folder = dir.join("keys");
+    let mut found = Signers {
+        allowed_signers: key_file(&folder.join("allowed_signers"))?,
+        revoked: key_file(&folder.join("revoked"))?,
+        openpgp: Vec::new(),
+    };
+    let mut names: Vec<PathBuf> = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        Err(_) => Vec::new(),
+    };
+    names.sort();
+    for path in names.iter().filter(|path| path.extension().is_some_and(|extension| extension == "asc")) {
+        let principal = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+        if let (Some(principal), Some(certificate)) = (principal, key_file(path)?) {
+            found.openpgp.push(Certificate { principal, certificate });
+        }
+    }
+    if found.allowed_signers.is_none() && found.openpgp.is_empty() {
+        notes.push("signers: none in keys/ (allowed_signers, PRINCIPAL.asc); put them into ConfigMap `signers`".into());
+        return Ok(None);
+    }
+    notes.push("signers: as in keys/ now; compare each fingerprint with its owner before you apply this".into());
+    Ok(Some(found))
+}
+
+/// A file of public keys; `None` where there is none, or nothing in it.
+fn key_file(path: &Path) -> Result<Option<String>, Failure> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::because("bad-keys", path.display(), &error)),
+    };
+    if text.len() > MAX_KEYS {
+        return Err(Failure::new("bad-keys", format!("{}: more than 512 KiB", path.display())));
+    }
+    if text.contains("PRIVATE KEY") {
+        let help = "take it out of the repository and out of its history, and make a new key";
+        return Err(Failure::new("private-key", format!("{}: holds a private key", path.display())).help(help));
+    }
+    let says_something = text.lines().any(|line| !matches!(line.trim().bytes().next(), None | Some(b'#')));
+    Ok(says_something.then_some(text))
+}
+
+/// Upper bound on one file of keys, in bytes; the definition of Repository takes no more.
+const MAX_KEYS: usize = 512 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::{name_of, over_http};
+
+    #[test]
+    fn ssh_addresses_become_https() {
+        for (given, asked) in [
+            ("git@example.org:team/infra.git", "https://example.org/team/infra.git"),
+            ("ssh://git@example.org:2222/team/infra.git", "https://example.org/team/infra.git"),
+            ("https://bob:hunter2@example.org/infra.git", "https://example.org/infra.git"),
+            ("https://example.org:8443/infra.git", "https://example.org:8443/infra.git"),
+        ] {
+            assert_eq!(over_http(given, &mut Vec::new()).unwrap().as_str(), asked);
+        }
+        for bad in ["/srv/git/infra.git", "../infra.git", "file:///srv/git/infra.git", "-oProxyCommand=id:x", "ext::id"]
+        {
+            assert!(over_http(bad, &mut Vec::new()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_what_kubernetes_takes() {
+        assert_eq!(name_of("https://example.org/Team/My_Infra.git"), "my-infra");
+        assert_eq!(name_of("https://example.org/...git"), "repository");
+    }
+}

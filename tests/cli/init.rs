@@ -1,0 +1,86 @@
+//! `gitwarrant init` on a real working copy.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use gitwarrant::api::Repository;
+
+use crate::support::repo::Repo;
+
+const SIGNERS: &str = "alice@example.org namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKt3dCfrw8vsIUaS7cbrJHQ6UOFBvXiVwJZXTbXmOaLD\n";
+
+fn init(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gitwarrant")).arg("init").arg(dir).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn manifest_names_address_branch_root_and_signers() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(dir.path());
+    let commit = repo.commit("keys/allowed_signers", SIGNERS);
+    fs::write(dir.path().join("keys/revoked"), "# nobody yet\n").unwrap();
+    fs::write(dir.path().join("keys/bob.asc"), "-----BEGIN PGP PUBLIC KEY BLOCK-----\n").unwrap();
+    repo.git(&["remote", "add", "origin", "git@git.example.org:team/fleet.git"]);
+    let output = init(dir.path(), &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let expected = format!(
+        "apiVersion: gitwarrant.io/v1alpha1
+kind: Repository
+metadata:
+  name: fleet
+spec:
+  url: https://git.example.org/team/fleet.git
+  ref:
+    branch: main
+  trust:
+    root: {commit}
+    signers:
+      allowedSigners: |
+        {SIGNERS}      openpgp:
+      - principal: bob
+        certificate: |
+          -----BEGIN PGP PUBLIC KEY BLOCK-----
+"
+    );
+    assert_eq!(text(&output.stdout), expected);
+    assert!(text(&output.stderr).contains("over https"));
+}
+
+#[test]
+fn manifest_is_a_repository_that_the_definition_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(dir.path());
+    let commit = repo.commit("a", "a");
+    let output = init(dir.path(), &["--url", "https://git.example.org/infra", "-o", "json"]);
+    let read: Repository = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(read.metadata.name.as_deref(), Some("infra"));
+    assert_eq!(read.spec.trust.root, commit);
+    assert_eq!(read.spec.trust.signers_from[0].config_map, "signers");
+    assert!(text(&output.stderr).contains("signers: none in keys/"));
+}
+
+#[test]
+fn what_cannot_be_pinned_or_asked_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str], code: &str| {
+        let output = init(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty());
+        assert!(text(&output.stderr).contains(&format!("error[{code}]: ")), "{}", text(&output.stderr));
+    };
+    refused(&[], "not-a-repository");
+    let repo = Repo::init(dir.path());
+    refused(&[], "no-url");
+    refused(&["--url", "https://git.example.org/a"], "no-commit");
+    let commit = repo.commit("a", "a");
+    refused(&["--url", "file:///srv/a"], "bad-url");
+    repo.commit("keys/eve.asc", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n");
+    refused(&["--url", "https://git.example.org/a"], "private-key");
+    repo.git(&["checkout", "-q", &commit]);
+    refused(&["--url", "https://git.example.org/a"], "no-branch");
+}
