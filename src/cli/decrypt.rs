@@ -34,18 +34,18 @@ fn format(name: &str) -> Result<Format, String> {
 }
 
 /// Runs it.
-pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
+pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let name = args.file.display().to_string();
     let bytes = read(&args.file)?;
     let keys = match Keyring::read(key_files(args)?) {
         Ok(keys) => keys,
-        Err(error) => return refused(console, error.code(), &error.to_string()),
+        Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
     };
     let input = args.input_type.unwrap_or_else(|| Format::of_path(&name));
     let output = args.output_type.unwrap_or(input);
     let decrypted = match sops::decrypt(&name, &bytes, input, output, &keys) {
         Ok(decrypted) => decrypted,
-        Err(error) => return refused(console, error.code(), &error.to_string()),
+        Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
     };
     for warning in decrypted.warnings {
         let text = match warning {
@@ -60,9 +60,9 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     Ok(Outcome::Fine)
 }
 
-fn refused(console: Console<'_>, code: &str, message: &str) -> Result<Outcome, Failure> {
+fn refused(console: &mut Console<'_>, code: &str, message: &str) -> Outcome {
     drop(writeln!(console.talk, "error[{code}]: {message}"));
-    Ok(Outcome::Finding)
+    Outcome::Finding
 }
 
 /// Bytes of a file of keys.

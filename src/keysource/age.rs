@@ -20,7 +20,7 @@ pub(super) struct Identity {
 enum Key {
     X25519(age::x25519::Identity),
     Ssh(age::ssh::Identity),
-    Hybrid(Hybrid),
+    Hybrid(Box<Hybrid>),
 }
 
 /// Why a text is not an age identity.
@@ -58,7 +58,7 @@ fn identity(line: &[u8], number: usize) -> Result<Identity, IdentityError> {
     }
     if let Some(hybrid) = Hybrid::parse(line) {
         let recipient = hybrid.recipient();
-        return Ok(Identity { key: Key::Hybrid(hybrid), recipient });
+        return Ok(Identity { key: Key::Hybrid(Box::new(hybrid)), recipient });
     }
     let text = std::str::from_utf8(line).map_err(|_| IdentityError::Line(number))?;
     let key: age::x25519::Identity = text.parse().map_err(|_| IdentityError::Line(number))?;

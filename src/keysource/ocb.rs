@@ -19,7 +19,7 @@ pub(super) fn open(body: &[u8], cipher: u8, key: &[u8], limit: usize) -> Option<
     if *algorithm != cipher || rest.len() > limit {
         return None;
     }
-    let header = [0xc0 | 20, VERSION, cipher, OCB, *chunk_bits];
+    let header = [HEADER, VERSION, cipher, OCB, *chunk_bits];
     match (cipher, key.len()) {
         (7, 16) => chunks(&Ocb3::<Aes128, U15>::new_from_slice(key).ok()?, rest, iv, header),
         (8, 24) => chunks(&Ocb3::<Aes192, U15>::new_from_slice(key).ok()?, rest, iv, header),
@@ -28,6 +28,8 @@ pub(super) fn open(body: &[u8], cipher: u8, key: &[u8], limit: usize) -> Option<
     }
 }
 
+/// The first byte of such a packet: tag 20 in the new format.
+const HEADER: u8 = 0xd4;
 const VERSION: u8 = 1;
 const OCB: u8 = 2;
 const TAG: usize = 16;

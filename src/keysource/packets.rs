@@ -64,7 +64,7 @@ fn new_body(mut rest: &[u8]) -> Option<(Secret, &[u8])> {
             0..=191 => (usize::from(first), tail, true),
             192..=223 => {
                 let (low, tail) = number(tail, 1)?;
-                ((usize::from(first) - 192 << 8) + low + 192, tail, true)
+                (((usize::from(first) - 192) << 8) + low + 192, tail, true)
             }
             224..=254 => (1 << (first & 31), tail, false),
             255 => {
@@ -111,7 +111,7 @@ impl Packet {
     ///
     /// Go's OpenPGP library wrote the length of the modulus, which the library used here refuses where the number is shorter.
     pub(super) fn mend_rsa_length(&mut self) {
-        if let Some(mended) = self.body.expose(|body| mended_rsa(body)).filter(|_| self.tag == PKESK) {
+        if let Some(mended) = self.body.expose(mended_rsa).filter(|_| self.tag == PKESK) {
             self.body = Secret::new(mended);
         }
     }

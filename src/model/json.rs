@@ -90,7 +90,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn line(&self) -> usize {
-        self.text.as_bytes()[..self.at].iter().filter(|&&byte| byte == b'\n').count() + 1
+        self.text[..self.at].matches('\n').count() + 1
     }
 
     fn syntax(&self, what: &'static str) -> Error {

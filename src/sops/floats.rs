@@ -43,7 +43,7 @@ pub(super) fn general(value: f64) -> String {
         return special.to_owned();
     }
     let (mantissa, exponent) = scientific(value);
-    if value != 0.0 && (exponent < -4 || exponent >= 6) {
+    if value != 0.0 && !(-4..6).contains(&exponent) {
         format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
     } else {
         value.to_string()

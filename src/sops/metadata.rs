@@ -186,7 +186,7 @@ fn threshold(block: &Branch, groups: usize) -> Result<usize, Fault> {
         return Ok(1);
     }
     match usize::try_from(given) {
-        Ok(threshold) if threshold == 1 => Err(Fault::NoUsableKey {
+        Ok(1) => Err(Fault::NoUsableKey {
             wanted: Vec::new(),
             held: Vec::new(),
             why: vec!["one part cannot be combined; `shamir_threshold` must be at least 2"],

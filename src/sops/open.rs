@@ -73,7 +73,7 @@ impl Walk<'_> {
         self.comments.enter();
         for entry in branch {
             match entry {
-                Entry::Comment(comment) => self.comment(comment)?,
+                Entry::Comment(comment) => self.comment(comment),
                 Entry::Pair { key, value } => {
                     self.path.push(key.clone());
                     self.tree(value)?;
@@ -90,7 +90,7 @@ impl Walk<'_> {
         self.comments.enter();
         for element in list {
             match element {
-                Element::Comment(comment) => self.comment(comment)?,
+                Element::Comment(comment) => self.comment(comment),
                 Element::Value(value) => {
                     if let Some(comment) = self.leaf_or_deeper(value)? {
                         *element = Element::Comment(Comment { text: comment, inline: false });
@@ -144,11 +144,11 @@ impl Walk<'_> {
     }
 
     /// Opens a comment; one that does not open stays as it stands. Nothing authenticates comments.
-    fn comment(&mut self, comment: &mut Comment) -> Result<(), Located> {
-        let Text::Open(text) = &comment.text else { return Ok(()) };
+    fn comment(&mut self, comment: &mut Comment) {
+        let Text::Open(text) = &comment.text else { return };
         self.comments.met(text);
         if !self.selector.encrypts(&self.path, &self.comments, Subject::Comment) {
-            return Ok(());
+            return;
         }
         match self.cipher.open(text, &self.aad()) {
             // sops forgets that a decrypted comment stood behind a value, and writes it above.
@@ -160,7 +160,6 @@ impl Walk<'_> {
             }
             Err(_) => {}
         }
-        Ok(())
     }
 
     fn aad(&self) -> String {

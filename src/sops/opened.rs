@@ -27,13 +27,14 @@ pub enum Contents {
 /// A closed set of files, encrypted ones opened. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Opened<O: Origin> {
     files: BTreeMap<RepoPath, File>,
+    texts: BTreeMap<RepoPath, Secret>,
     origin: O,
 }
 
 impl<O: Origin> Opened<O> {
     /// Called by `unseal` when every MAC has held, and by nobody else.
-    pub(super) fn new(files: BTreeMap<RepoPath, File>, origin: O) -> Self {
-        Self { files, origin }
+    pub(super) fn new(files: BTreeMap<RepoPath, File>, texts: BTreeMap<RepoPath, Secret>, origin: O) -> Self {
+        Self { files, texts, origin }
     }
 
     /// Every file as it is, for a renderer's tests: nothing is encrypted.
@@ -45,6 +46,11 @@ impl<O: Origin> Opened<O> {
     /// A file.
     pub fn file(&self, path: &RepoPath) -> Option<&File> {
         self.files.get(path)
+    }
+
+    /// The whole text of a file that was encrypted, as `sops decrypt` writes it: what a generator takes for the file.
+    pub fn text(&self, path: &RepoPath) -> Option<&Secret> {
+        self.texts.get(path)
     }
 
     /// Every path, in order of names.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{Error, Errors, Fault};
+use super::error::{Errors, Fault};
 use super::formats::{self, Encrypted, Format};
 use super::metadata::Metadata;
 use super::open::{self, Located};
@@ -21,30 +21,32 @@ use crate::trust::{Origin, Sources};
 pub fn unseal<O: Origin>(sources: Sources<O>, keys: &dyn KeySource) -> Result<Opened<O>, Errors> {
     let (files, origin) = sources.into_parts();
     let mut opened = BTreeMap::new();
+    let mut texts = BTreeMap::new();
     let mut errors = Vec::new();
     for (path, bytes) in files {
-        match file(path.as_str(), bytes, keys) {
-            Ok(file) => {
-                opened.insert(path, file);
+        let Some(format) = encrypted_as(path.as_str(), &bytes) else {
+            opened.insert(path, File::Plain(bytes));
+            continue;
+        };
+        match open_file(&bytes, format, keys) {
+            Ok((contents, text)) => {
+                opened.insert(path.clone(), File::Sealed(contents));
+                texts.insert(path, text);
             }
-            Err(error) => errors.push(error),
+            Err(Located { fault, place }) => errors.push(fault.at(path.as_str(), place)),
         }
     }
-    if errors.is_empty() { Ok(Opened::new(opened, origin)) } else { Err(Errors::new(errors)) }
+    if errors.is_empty() { Ok(Opened::new(opened, texts, origin)) } else { Err(Errors::new(errors)) }
 }
 
-fn file(path: &str, bytes: Vec<u8>, keys: &dyn KeySource) -> Result<File, Error> {
-    let Some(format) = encrypted_as(path, &bytes) else { return Ok(File::Plain(bytes)) };
-    open_file(&bytes, format, keys).map(File::Sealed).map_err(|Located { fault, place }| fault.at(path, place))
-}
-
-fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<Contents, Located> {
+fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<(Contents, Secret), Located> {
     let Encrypted { mut documents, block } = formats::read(bytes, format)?;
     let metadata = Metadata::read(&block)?;
     open::open(&mut documents, &metadata, keys)?;
     strict::check(&documents)?;
+    let text = formats::write(&documents, format)?;
     let mut documents = documents.into_iter();
-    Ok(match format {
+    let contents = match format {
         Format::Yaml | Format::Json => Contents::Documents(documents.map(map_node).collect::<Result<_, _>>()?),
         Format::Dotenv => Contents::Entries(documents.next().map(|document| entries(document, "")).unwrap_or_default()),
         Format::Ini => {
@@ -54,8 +56,9 @@ fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<Conte
             });
             Contents::Entries(sections.flatten().collect())
         }
-        Format::Binary => Contents::Blob(formats::write(&documents.collect::<Vec<_>>(), Format::Binary)?),
-    })
+        Format::Binary => Contents::Blob(text.share()),
+    };
+    Ok((contents, text))
 }
 
 /// The format that `bytes` are encrypted in, by what is in them; `None` for what is not encrypted.
@@ -67,19 +70,22 @@ fn encrypted_as(path: &str, bytes: &[u8]) -> Option<Format> {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    let begins = |mark: &str| text.lines().any(|line| line.starts_with(mark));
-    if begins("sops_mac=") || begins("sops_version=") || begins("sops_lastmodified=") {
+    let line_begins = |marks: &[&str]| text.lines().any(|line| marks.iter().any(|mark| line.starts_with(mark)));
+    // Without any of these it is a text that speaks of sops, not a file of its making.
+    let marked = ["ENC[AES256_GCM", "lastmodified", "mac"].iter().any(|mark| text.contains(mark));
+    if !marked {
+        return None;
+    }
+    if line_begins(&["sops_mac=", "sops_version=", "sops_lastmodified=", "sops_age__list_", "sops_pgp__list_"]) {
         return Some(Format::Dotenv);
     }
-    if text.lines().any(|line| line.trim() == "[sops]") && !text.trim_start().starts_with('{') {
-        return Some(Format::Ini);
-    }
-    if text.trim_start().starts_with('{') {
+    if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
         return json_with_block(path, text);
     }
-    let block = |line: &str| ["sops:", "\"sops\":", "'sops':"].iter().any(|key| line.starts_with(key));
-    let marked = has(b"mac: ") || has(b"lastmodified");
-    (text.lines().any(block) && marked).then_some(Format::Yaml)
+    if text.lines().any(|line| line.trim() == "[sops]") {
+        return Some(Format::Ini);
+    }
+    line_begins(&["sops:", "\"sops\":", "'sops':", "? sops", "sops :"]).then_some(Format::Yaml)
 }
 
 fn json_with_block(path: &str, text: &str) -> Option<Format> {
@@ -157,4 +163,84 @@ fn entries(branch: Branch, prefix: &str) -> Vec<(String, Secret)> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::{Contents, File, Opened, unseal};
+    use crate::keysource::{KeySource, Keyring, age::generate};
+    use crate::model::{Node, RepoPath, Scalar};
+    use crate::sops::{Errors, Format, Recipients, seal};
+    use crate::trust::{Local, Tree};
+
+    const SECRET: &str =
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  when: 2026-01-02\nstringData:\n  password: hunter2\n";
+
+    fn keys() -> (Keyring, Recipients) {
+        let (identity, recipient) = generate();
+        let keys = Keyring::read(vec![("a.agekey".to_owned(), identity)]).unwrap();
+        (keys, Recipients { age: vec![recipient], pgp: Vec::new() })
+    }
+
+    fn sealed(recipients: &Recipients) -> String {
+        let now = "2026-11-23T17:00:00Z".parse().unwrap();
+        seal(SECRET, Format::Yaml, recipients, "^(data|stringData)$", now).unwrap()
+    }
+
+    fn opened(files: &[(&str, &str)], keys: &dyn KeySource) -> Result<Opened<Local>, Errors> {
+        let path = |path: &str| RepoPath::parse(path).unwrap();
+        let files: BTreeMap<_, _> = files.iter().map(|(name, text)| (path(name), text.as_bytes().to_vec())).collect();
+        let wanted: BTreeSet<RepoPath> = files.keys().cloned().collect();
+        unseal(Tree::local(files).close(&wanted).unwrap(), keys)
+    }
+
+    #[test]
+    fn decrypted_leaves_are_sealed_and_the_block_is_gone() {
+        let (keys, recipients) = keys();
+        let opened = opened(&[("db.yaml", &sealed(&recipients))], &keys).unwrap();
+        let path = RepoPath::parse("db.yaml").unwrap();
+        let Some(File::Sealed(Contents::Documents(documents))) = opened.file(&path) else { panic!("documents") };
+        let document = &documents[0];
+        assert!(document.at(&["sops"]).is_none());
+        assert_eq!(document.at(&["kind"]).and_then(Node::as_text), Some("Secret"));
+        assert_eq!(document.at(&["metadata", "when"]).and_then(Node::as_text), Some("2026-01-02T00:00:00Z"));
+        let Some(Node::Scalar(Scalar::Sealed(password))) = document.at(&["stringData", "password"]) else {
+            panic!("sealed")
+        };
+        password.expose(|plain| assert_eq!(plain, b"hunter2"));
+        opened.text(&path).unwrap().expose(|plain| assert!(plain.ends_with(b"    password: hunter2\n")));
+    }
+
+    #[test]
+    fn files_that_are_not_encrypted_need_no_key_and_stay_as_they_are() {
+        let plain = "# see sops\nkind: ConfigMap\ndata:\n  note: \"sops: mac\"\n";
+        let opened = opened(
+            &[("a.yaml", SECRET), ("b.yaml", plain), ("c.json", "{\"a\": {\"sops\": {\"mac\": 1}}}")],
+            &Keyring::empty(),
+        );
+        let opened = opened.unwrap();
+        assert!(opened.paths().all(|path| matches!(opened.file(path), Some(File::Plain(_)))));
+    }
+
+    #[test]
+    fn every_bent_file_is_named_and_nothing_is_passed_on() {
+        let (keys, recipients) = keys();
+        let good = sealed(&recipients);
+        let without_mac: String =
+            good.lines().filter(|line| !line.contains(" mac: ")).map(|line| format!("{line}\n")).collect();
+        let files = [
+            ("cut.yaml", &good[..good.len() - 30]),
+            ("good.yaml", &good),
+            ("name.yaml", &good.replace("name: db", "name: dc")),
+            ("without.yaml", &without_mac),
+        ];
+        let Err(errors) = opened(&files, &keys) else { panic!("must be refused") };
+        let found: Vec<_> = errors.iter().map(|error| (error.file(), error.code())).collect();
+        assert_eq!(
+            found,
+            [("cut.yaml", "bad-metadata"), ("name.yaml", "mac-mismatch"), ("without.yaml", "mac-missing")]
+        );
+    }
 }

@@ -131,22 +131,21 @@ fn push_value(out: &mut Draft, leaf: &Leaf) {
         } else {
             b""
         };
-        [quote, bytes, quote].into_iter().for_each(|part| out.push(part));
+        out.push(quote);
+        out.push(bytes);
+        out.push(quote);
     });
 }
 
 fn comment_lines(out: &mut Draft, comment: &Comment) {
     let mut push = |bytes: &[u8]| {
         for line in bytes.split(|&byte| byte == b'\n') {
-            match line.split_first() {
-                Some((sign @ (b'#' | b';'), text)) => {
-                    out.push(&[*sign, b' ']);
-                    out.push(text.trim_ascii());
-                }
-                _ => {
-                    out.push(b"; ");
-                    out.push(line);
-                }
+            if let Some((sign @ (b'#' | b';'), text)) = line.split_first() {
+                out.push(&[*sign, b' ']);
+                out.push(text.trim_ascii());
+            } else {
+                out.push(b"; ");
+                out.push(line);
             }
             out.push(b"\n");
         }

@@ -65,7 +65,7 @@ fn object(out: &mut Draft, branch: &Branch, depth: usize) -> Result<(), Fault> {
 
 fn write_tree(out: &mut Draft, tree: &Tree, depth: usize) -> Result<(), Fault> {
     match tree {
-        Tree::Map(branch) => object(out, branch, depth),
+        Tree::Map(branch) => return object(out, branch, depth),
         Tree::List(list) => {
             let mut first = true;
             out.push(b"[");
@@ -74,32 +74,26 @@ fn write_tree(out: &mut Draft, tree: &Tree, depth: usize) -> Result<(), Fault> {
                 write_tree(out, value, depth + 1)?;
             }
             close(out, first, depth, b"]");
-            Ok(())
         }
         Tree::Leaf(Leaf::Open(plain)) => match &plain.typed {
-            Typed::Null => push(out, b"null"),
-            Typed::Bool(truth) => push(out, if *truth { b"true" } else { b"false" }),
-            Typed::Int(number) => push(out, number.to_string().as_bytes()),
-            Typed::Float(number) => float(out, *number),
-            Typed::Text(text) | Typed::Time(text) => {
-                string(out, text.as_bytes());
-                Ok(())
-            }
+            Typed::Null => out.push(b"null"),
+            Typed::Bool(truth) => out.push(if *truth { b"true" } else { b"false" }),
+            Typed::Int(number) => out.push(number.to_string().as_bytes()),
+            Typed::Float(number) => return float(out, *number),
+            Typed::Text(text) | Typed::Time(text) => string(out, text.as_bytes()),
         },
-        Tree::Leaf(Leaf::Sealed(sealed)) => sealed.text.expose(|bytes| match sealed.kind {
-            Kind::Text | Kind::Time => {
-                string(out, bytes);
-                Ok(())
-            }
-            Kind::Int => push(out, bytes),
-            Kind::Bool => push(out, if bytes == b"True" { b"true" } else { b"false" }),
-            Kind::Float => float(out, std::str::from_utf8(bytes).ok().and_then(floats::parse).unwrap_or(f64::NAN)),
-        }),
+        Tree::Leaf(Leaf::Sealed(sealed)) => return sealed.text.expose(|bytes| sealed_leaf(out, sealed.kind, bytes)),
     }
+    Ok(())
 }
 
-fn push(out: &mut Draft, bytes: &[u8]) -> Result<(), Fault> {
-    out.push(bytes);
+fn sealed_leaf(out: &mut Draft, kind: Kind, bytes: &[u8]) -> Result<(), Fault> {
+    match kind {
+        Kind::Text | Kind::Time => string(out, bytes),
+        Kind::Int => out.push(bytes),
+        Kind::Bool => out.push(if bytes == b"True" { b"true" } else { b"false" }),
+        Kind::Float => return float(out, std::str::from_utf8(bytes).ok().and_then(floats::parse).unwrap_or(f64::NAN)),
+    }
     Ok(())
 }
 
@@ -107,7 +101,8 @@ fn float(out: &mut Draft, number: f64) -> Result<(), Fault> {
     if !number.is_finite() {
         return Err(Fault::Emit { format: "json", why: "a number is not finite" });
     }
-    push(out, floats::json(number).as_bytes())
+    out.push(floats::json(number).as_bytes());
+    Ok(())
 }
 
 fn separate(out: &mut Draft, first: &mut bool, depth: usize) {

@@ -161,10 +161,9 @@ fn flat_block(pairs: Vec<(String, String)>) -> Result<Branch, Fault> {
 /// A leaf as the formats that have only text write it (`ValToString` of sops).
 fn push_flat(out: &mut Draft, leaf: &Leaf) {
     let kind = |kind, bytes: &[u8], out: &mut Draft| match kind {
-        tree::Kind::Text | tree::Kind::Int => out.push(bytes),
+        tree::Kind::Text | tree::Kind::Int | tree::Kind::Time => out.push(bytes),
         tree::Kind::Bool => out.push(if bytes == b"True" { b"true" } else { b"false" }),
         tree::Kind::Float => out.push(flat_float(std::str::from_utf8(bytes).ok().and_then(floats::parse)).as_bytes()),
-        tree::Kind::Time => out.push(bytes),
     };
     match leaf {
         Leaf::Sealed(sealed) => sealed.text.expose(|bytes| kind(sealed.kind, bytes, out)),

@@ -114,12 +114,7 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
         let mut inside = Vec::new();
         for comment in std::mem::take(&mut pending) {
             if comment.placement == Placement::Behind && comment.at.line < key.at.line {
-                place_inline(
-                    &mut branch,
-                    comment,
-                    |entry| Entry::Comment(entry),
-                    |entry| matches!(entry, Entry::Pair { .. }),
-                );
+                place_inline(&mut branch, comment, Entry::Comment, |entry| matches!(entry, Entry::Pair { .. }));
             } else if comment.placement == Placement::Own && comment.at.line > key.at.line {
                 inside.push(comment);
             } else {
@@ -145,12 +140,7 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
     let outside = split_off_outside(&mut pending, floor);
     for comment in pending {
         if comment.placement == Placement::Behind {
-            place_inline(
-                &mut branch,
-                comment,
-                |entry| Entry::Comment(entry),
-                |entry| matches!(entry, Entry::Pair { .. }),
-            );
+            place_inline(&mut branch, comment, Entry::Comment, |entry| matches!(entry, Entry::Pair { .. }));
         } else {
             own_lines(&mut branch, vec![comment]);
         }
@@ -164,12 +154,7 @@ fn list(items: Vec<yaml::Item>, floor: u32) -> Converted<Vec<Element>> {
     let settle = |list: &mut Vec<Element>, pending: Vec<yaml::Comment>| {
         for comment in pending {
             if comment.placement == Placement::Behind {
-                place_inline(
-                    list,
-                    comment,
-                    |entry| Element::Comment(entry),
-                    |entry| matches!(entry, Element::Value(_)),
-                );
+                place_inline(list, comment, Element::Comment, |entry| matches!(entry, Element::Value(_)));
             } else {
                 list.push(Element::Comment(Comment::open(comment.text, false)));
             }
@@ -277,7 +262,9 @@ fn write_map(out: &mut Draft, branch: &Branch, indent: usize, start: Start) -> R
             }
         }
     }
-    inline.into_iter().for_each(|comment| comment_line(out, comment, indent));
+    for comment in inline {
+        comment_line(out, comment, indent);
+    }
     Ok(())
 }
 
@@ -286,19 +273,20 @@ fn write_value(out: &mut Draft, value: &Tree, indent: usize, inline: &[&Comment]
     match value {
         Tree::Map(map) if pairs(map).next().is_some() => {
             out.push(b"\n");
-            write_map(out, map, indent + INDENT, Start::OwnLine)
+            write_map(out, map, indent + INDENT, Start::OwnLine)?;
         }
         Tree::List(list) if values(list).next().is_some() => {
             out.push(b"\n");
-            write_list(out, list, indent + INDENT, Start::OwnLine)
+            write_list(out, list, indent + INDENT, Start::OwnLine)?;
         }
         Tree::Map(_) => line(out, b" {}", inline),
         Tree::List(_) => line(out, b" []", inline),
         Tree::Leaf(leaf) => {
             out.push(b" ");
-            scalar::write_leaf(out, leaf, indent + INDENT, |out| behind(out, inline))
+            scalar::write_leaf(out, leaf, indent + INDENT, |out| behind(out, inline))?;
         }
     }
+    Ok(())
 }
 
 fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) -> Result<(), Fault> {
@@ -328,22 +316,23 @@ fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) ->
                     Tree::List(list) if values(list).next().is_some() => {
                         write_list(out, list, indent + 2, Start::BehindDash)?;
                     }
-                    Tree::Map(_) => line(out, b"{}", &inline)?,
-                    Tree::List(_) => line(out, b"[]", &inline)?,
+                    Tree::Map(_) => line(out, b"{}", &inline),
+                    Tree::List(_) => line(out, b"[]", &inline),
                     Tree::Leaf(leaf) => scalar::write_leaf(out, leaf, indent + INDENT, |out| behind(out, &inline))?,
                 }
             }
         }
     }
-    inline.into_iter().for_each(|comment| comment_line(out, comment, indent));
+    for comment in inline {
+        comment_line(out, comment, indent);
+    }
     Ok(())
 }
 
-fn line(out: &mut Draft, text: &[u8], inline: &[&Comment]) -> Result<(), Fault> {
+fn line(out: &mut Draft, text: &[u8], inline: &[&Comment]) {
     out.push(text);
     behind(out, inline);
     out.push(b"\n");
-    Ok(())
 }
 
 fn behind(out: &mut Draft, inline: &[&Comment]) {
