@@ -1,5 +1,6 @@
 //! `gitwarrant decrypt`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Console, Failure, Outcome};
@@ -55,7 +56,9 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
         };
         drop(writeln!(console.talk, "warning: {name}: {text}"));
     }
-    let written = decrypted.text.expose(|plain| console.out.write_all(plain).and_then(|()| console.out.flush()));
+    // Not through the console: it takes escape sequences out, and these bytes must arrive as they are.
+    let mut out = std::io::stdout().lock();
+    let written = decrypted.text.expose(|plain| out.write_all(plain).and_then(|()| out.flush()));
     written.map_err(|error| Failure::because("output", "the plaintext could not be written", &error))?;
     Ok(Outcome::Fine)
 }

@@ -40,7 +40,11 @@ impl<O: Origin> Opened<O> {
     /// Every file as it is, for a renderer's tests: nothing is encrypted.
     pub fn plain(sources: crate::trust::Sources<O>) -> Self {
         let (files, origin) = sources.into_parts();
-        Self { files: files.into_iter().map(|(path, bytes)| (path, File::Plain(bytes))).collect(), origin }
+        Self {
+            files: files.into_iter().map(|(path, bytes)| (path, File::Plain(bytes))).collect(),
+            texts: BTreeMap::new(),
+            origin,
+        }
     }
 
     /// A file.

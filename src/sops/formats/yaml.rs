@@ -233,7 +233,14 @@ enum Start {
     BehindDash,
 }
 
-const INDENT: usize = 4;
+/// The indentation of what stands within a collection indented by `indent`: the next multiple of four.
+fn deeper(indent: usize) -> usize {
+    4 * ((indent + 4) / 4)
+}
+
+fn within(parent: usize) -> scalar::Indent {
+    scalar::Indent { parent, block: deeper(parent) }
+}
 
 fn write_map(out: &mut Draft, branch: &Branch, indent: usize, start: Start) -> Result<(), Fault> {
     let mut start = start;
@@ -252,9 +259,7 @@ fn write_map(out: &mut Draft, branch: &Branch, indent: usize, start: Start) -> R
                 if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
                     pad(out, indent);
                 }
-                let long = scalar::write_key(out, key.as_bytes())?;
-                if long {
-                    out.push(b"\n");
+                if scalar::write_key(out, key, within(indent)) == scalar::Key::Explicit {
                     pad(out, indent);
                 }
                 out.push(b":");
@@ -273,17 +278,17 @@ fn write_value(out: &mut Draft, value: &Tree, indent: usize, inline: &[&Comment]
     match value {
         Tree::Map(map) if pairs(map).next().is_some() => {
             out.push(b"\n");
-            write_map(out, map, indent + INDENT, Start::OwnLine)?;
+            write_map(out, map, deeper(indent), Start::OwnLine)?;
         }
         Tree::List(list) if values(list).next().is_some() => {
             out.push(b"\n");
-            write_list(out, list, indent + INDENT, Start::OwnLine)?;
+            write_list(out, list, deeper(indent), Start::OwnLine)?;
         }
         Tree::Map(_) => line(out, b" {}", inline),
         Tree::List(_) => line(out, b" []", inline),
         Tree::Leaf(leaf) => {
             out.push(b" ");
-            scalar::write_leaf(out, leaf, indent + INDENT, |out| behind(out, inline))?;
+            scalar::write_leaf(out, leaf, within(indent), |out| behind(out, inline))?;
         }
     }
     Ok(())
@@ -318,7 +323,7 @@ fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) ->
                     }
                     Tree::Map(_) => line(out, b"{}", &inline),
                     Tree::List(_) => line(out, b"[]", &inline),
-                    Tree::Leaf(leaf) => scalar::write_leaf(out, leaf, indent + INDENT, |out| behind(out, &inline))?,
+                    Tree::Leaf(leaf) => scalar::write_leaf(out, leaf, within(indent), |out| behind(out, &inline))?,
                 }
             }
         }

@@ -1,16 +1,28 @@
 //! How Go's YAML library writes a scalar: plain, quoted or as a block, by the same rules.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::model::yaml::{self, Style};
-use crate::secret::Draft;
+use crate::secret::{Draft, Secret};
 use crate::sops::error::Fault;
 use crate::sops::floats;
 use crate::sops::tree::{Kind, Leaf, Typed};
+
+/// How far what is written stands in.
+#[derive(Clone, Copy)]
+pub(super) struct Indent {
+    /// The collection that the scalar is in.
+    pub(super) parent: usize,
+    /// The lines of a block.
+    pub(super) block: usize,
+}
 
 /// Writes a leaf and ends its line; `behind` writes what follows on the line of a scalar that is not a block.
 pub(super) fn write_leaf(
     out: &mut Draft,
     leaf: &Leaf,
-    indent: usize,
+    indent: Indent,
     behind: impl Fn(&mut Draft),
 ) -> Result<(), Fault> {
     let written = match leaf {
@@ -56,10 +68,12 @@ fn write(
     out: &mut Draft,
     kind: Kind,
     bytes: &[u8],
-    indent: usize,
+    indent: Indent,
     behind: &impl Fn(&mut Draft),
 ) -> Result<Written, Fault> {
-    let text = utf8(bytes)?;
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Ok(binary(out, bytes, indent, behind));
+    };
     match kind {
         Kind::Int | Kind::Time => out.push(bytes),
         Kind::Bool => out.push(if text == "True" { b"true" } else { b"false" }),
@@ -76,24 +90,53 @@ fn write(
     Ok(Written::OneLine)
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(bytes).map_err(|_| Fault::Emit { format: "yaml", why: "a value is not UTF-8" })
+/// What is not text, as base64 with its tag.
+fn binary(out: &mut Draft, bytes: &[u8], indent: Indent, behind: &impl Fn(&mut Draft)) -> Written {
+    /// Columns of base64.
+    const COLUMNS: usize = 70;
+    let digits = Secret::new(STANDARD.encode(bytes).into_bytes());
+    out.push(b"!!binary ");
+    digits.expose(|digits| {
+        if digits.len() < COLUMNS {
+            out.push(digits);
+            return Written::OneLine;
+        }
+        out.push(b"|");
+        behind(out);
+        out.push(b"\n");
+        for line in digits.chunks(COLUMNS) {
+            (0..indent.block).for_each(|_| out.push(b" "));
+            out.push(line);
+            out.push(b"\n");
+        }
+        Written::Block
+    })
 }
 
-/// Writes a key; whether it is too long to stand before its value, so that `:` goes on a line of its own.
-pub(super) fn write_key(out: &mut Draft, key: &[u8]) -> Result<bool, Fault> {
-    let text = utf8(key)?;
-    let long = key.len() > 128;
-    if long {
-        out.push(b"? ");
-    }
+/// How a key was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// `:` may follow.
+    Simple,
+    /// Behind a question mark, its line ended: `:` stands on a line of its own.
+    Explicit,
+}
+
+/// Writes a key.
+pub(super) fn write_key(out: &mut Draft, text: &str, indent: Indent) -> Key {
     let shape = Shape::of(text);
-    if text.contains('\n') {
-        double_quoted(out, text);
+    if text.len() <= 128 && !shape.several_lines {
+        one_line(out, text, &shape);
+        return Key::Simple;
+    }
+    out.push(b"? ");
+    if text.contains('\n') && shape.block_allowed {
+        block(out, text, indent, &|_| {});
     } else {
         one_line(out, text, &shape);
+        out.push(b"\n");
     }
-    Ok(long)
+    Key::Explicit
 }
 
 /// Writes bytes with every line break made a space.
@@ -163,6 +206,7 @@ struct Shape {
     plain_allowed: bool,
     single_allowed: bool,
     block_allowed: bool,
+    several_lines: bool,
 }
 
 impl Shape {
@@ -198,6 +242,7 @@ impl Shape {
             plain_allowed: !(edges || break_space || space_break || tabs || special || breaks || indicator),
             single_allowed: !(break_space || space_break || tabs || special),
             block_allowed: !text.is_empty() && previous != Some(' ') && !space_break && !special,
+            several_lines: breaks,
         }
     }
 }
@@ -208,10 +253,11 @@ fn is_printable(c: char) -> bool {
 }
 
 /// A literal block, with the hints its first line and its end need.
-fn block(out: &mut Draft, text: &str, indent: usize, behind: &impl Fn(&mut Draft)) {
+fn block(out: &mut Draft, text: &str, indent: Indent, behind: &impl Fn(&mut Draft)) {
     out.push(b"|");
     if text.starts_with([' ', '\n']) {
-        out.push(b"4");
+        // Go writes 4 always, and inside of lists its own reader then finds other text.
+        out.push((indent.block - indent.parent).to_string().as_bytes());
     }
     let content = text.strip_suffix('\n');
     match content {
@@ -223,7 +269,7 @@ fn block(out: &mut Draft, text: &str, indent: usize, behind: &impl Fn(&mut Draft
     out.push(b"\n");
     for line in content.unwrap_or(text).split('\n') {
         if !line.is_empty() {
-            (0..indent).for_each(|_| out.push(b" "));
+            (0..indent.block).for_each(|_| out.push(b" "));
             out.push(line.as_bytes());
         }
         out.push(b"\n");
