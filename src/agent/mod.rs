@@ -1,5 +1,23 @@
-//! The agent: one turn per Sync.
+//! The agent: one turn per Sync, and what keeps the turns coming.
+//!
+//! [`run`] watches and starts turns; `schedule` and `status` are pure; `sync` is the pipeline.
 
+mod desk;
+mod error;
+mod mirrors;
+mod outcome;
 mod policy;
+mod prepare;
+mod record;
+mod repository;
+mod run;
+mod schedule;
+mod serve;
+mod status;
+mod sync;
+mod warrant;
 
+pub use error::Error;
 pub use policy::{SignersMap, policy_input};
+pub use run::run;
+pub use warrant::Lost;

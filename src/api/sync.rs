@@ -73,10 +73,6 @@ pub struct SyncSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
-    /// Namespace that is written into every namespaced object, overriding its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub target_namespace: Option<String>,
     /// With which keys encrypted files are opened; without it an encrypted file refuses the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decryption: Option<Decryption>,
@@ -127,9 +123,6 @@ pub struct SyncStatus {
     /// Objects that would be deleted, and are kept until `gitwarrant.io/approve-prune` names the commit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held_deletions: Vec<String>,
-    /// When the next turn is due, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_turn: Option<String>,
     /// The last value of `gitwarrant.io/requestedAt` that was acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_requested_at: Option<String>,

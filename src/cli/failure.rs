@@ -21,7 +21,7 @@ impl Failure {
         let mut text = format!("{message}: {error}");
         let mut cause = error.source();
         while let Some(next) = cause {
-            text.push_str(&format!(": {next}"));
+            text = format!("{text}: {next}");
             cause = next.source();
         }
         Self::new(code, text)

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 a finding, 2 usage or operation failed.
 
+mod agent;
 mod build;
 mod decrypt;
 mod failure;
@@ -35,6 +36,8 @@ enum Command {
     Decrypt(decrypt::Args),
     /// Print the Repository manifest for a working copy
     Init(init::Args),
+    /// Run the agent: in a cluster, or against a kubeconfig
+    Agent(agent::Args),
 }
 
 /// What a command found.
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Build(args) => build::run(&args, console),
         Command::Decrypt(args) => decrypt::run(&args, console),
         Command::Init(args) => init::run(&args, console),
+        Command::Agent(args) => agent::run(args, console),
     };
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -104,7 +104,7 @@ impl fmt::Display for Error {
             Error::NoNamespace(all) => listed(f, all, |(key, place), f| {
                 write!(
                     f,
-                    "{place}: {key} has no namespace: set metadata.namespace, `namespace:` in kustomization.yaml or targetNamespace"
+                    "{place}: {key} has no namespace: set metadata.namespace or `namespace:` in kustomization.yaml"
                 )
             }),
             Error::Discovery(trouble) => write!(f, "the list of kinds could not be read: {trouble}"),

@@ -46,6 +46,13 @@ impl Memory {
         })
     }
 
+    /// Whether the live object is just as this process left it.
+    pub(super) fn left_so(&self, identity: &Identity, existing: &Existing) -> bool {
+        self.lock()
+            .get(identity)
+            .is_some_and(|last| last.uid == existing.uid && last.resource_version == existing.resource_version)
+    }
+
     pub(super) fn remember(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint) {
         let remembered =
             Remembered { uid: existing.uid.clone(), resource_version: existing.resource_version.clone(), fingerprint };

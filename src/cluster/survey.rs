@@ -81,6 +81,25 @@ impl Acting {
         if hidden.is_empty() { Ok(live) } else { Err(Error::Failures(hidden)) }
     }
 
+    /// Whether every recorded object is just as this process left it. Costs a look at metadata and nothing else; where
+    /// anything is not certain the answer is no, and the whole turn is taken.
+    pub async fn undisturbed(&self, inventory: &Inventory) -> bool {
+        let Ok(catalogue) = self.shared.directory.current(&self.requests, &self.account).await else { return false };
+        let mut targets = Vec::with_capacity(inventory.len());
+        for entry in inventory.iter() {
+            let Ok(target) = self.whereabouts(entry, &catalogue).await else { return false };
+            targets.push(target);
+        }
+        let Ok(existing) = self.existing(targets.iter()).await else { return false };
+        targets.iter().all(|target| {
+            let identity = Identity::from(&target.key);
+            match existing.get(&identity) {
+                Some(Looked::Exists(existing)) => self.shared.memory.left_so(&identity, existing),
+                Some(Looked::Absent | Looked::Hidden(_)) | None => false,
+            }
+        })
+    }
+
     /// Where each wanted object lives.
     async fn resolve(&self, wanted: &Wanted) -> Result<(Vec<Found>, Arc<Catalogue>), Error> {
         let directory = &self.shared.directory;

@@ -1,0 +1,116 @@
+//! What every turn has at hand, and what it remembers from one turn to the next.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as Held};
+use kube::{Api, Client};
+
+use crate::api::{Condition, Repository, SignersFrom};
+use crate::clock::Clock;
+use crate::cluster::Kube;
+use crate::secret::Secret;
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+use crate::trust::Policy;
+
+use super::Error;
+use super::mirrors::Mirrors;
+use super::policy::{SignersMap, policy_input};
+use super::run::Key;
+
+/// What every turn has at hand.
+pub(super) struct Desk {
+    pub(super) client: Client,
+    pub(super) settings: Settings,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) mirrors: Mirrors,
+    pub(super) cluster: Kube,
+    memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
+}
+
+/// What is remembered about a Repository or Sync while the process lives. Losing it costs work, never safety.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// Conditions as last written; the watch may lag behind them.
+    pub(super) conditions: Option<Vec<Condition>>,
+    /// Highest generation of the Warrant that was seen: an older one is not believed.
+    pub(super) warrant: u64,
+    /// What the last complete turn worked on; while it is the same, only drift is looked for.
+    pub(super) settled: Option<String>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        client: Client,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Error> {
+        let mirrors = Mirrors::new(&settings.cache)?;
+        let cluster = Kube::new(client.clone());
+        Ok(Self { client, settings, clock, metrics, mirrors, cluster, memories: Mutex::default() })
+    }
+
+    /// The memory of `key`, begun where there is none.
+    pub(super) fn memory(&self, key: &Key) -> Arc<tokio::sync::Mutex<Memory>> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(memories.entry(key.clone()).or_default())
+    }
+
+    /// Forgets what is gone.
+    pub(super) fn forget(&self, key: &Key) {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        match key {
+            Key::Repository(name) => self.mirrors.forget(name),
+            Key::Sync(namespace, name) => self.metrics.forget(namespace, name),
+        }
+    }
+
+    /// The trust policy of `repository`: one snapshot, read anew for every turn.
+    pub(super) async fn policy(&self, repository: &Repository) -> Result<Policy, PolicyFault> {
+        let api = Api::<ConfigMap>::namespaced(self.client.clone(), &self.settings.namespace);
+        let mut maps = Vec::new();
+        for SignersFrom { config_map } in &repository.spec.trust.signers_from {
+            let what = || format!("ConfigMap {}/{config_map} of trust.signersFrom", self.settings.namespace);
+            let found = api.get_opt(config_map).await.map_err(|source| Error::request(what(), &source))?;
+            let Some(map) = found else { continue };
+            let mut entries: BTreeMap<String, Vec<u8>> =
+                map.data.unwrap_or_default().into_iter().map(|(key, text)| (key, text.into_bytes())).collect();
+            entries.extend(map.binary_data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)));
+            maps.push(SignersMap { name: config_map.clone(), entries });
+        }
+        let input = policy_input(&repository.spec.trust, &maps)?;
+        Ok(Policy::read(&input)?)
+    }
+
+    /// The entries of a Secret, moved into wiping memory.
+    pub(super) async fn secret(&self, namespace: &str, name: &str, use_: &str) -> Result<Vec<(String, Secret)>, Error> {
+        let what = || format!("Secret {namespace}/{name} of {use_}");
+        let api = Api::<Held>::namespaced(self.client.clone(), namespace);
+        let found = api.get_opt(name).await.map_err(|source| Error::request(what(), &source))?;
+        let remedy = "make it, and let the agent's ServiceAccount read it with a RoleBinding";
+        let held = found.ok_or_else(|| Error::Absent { what: what(), remedy })?;
+        Ok(held.data.unwrap_or_default().into_iter().map(|(key, value)| (key, Secret::new(value.0))).collect())
+    }
+}
+
+impl Desk {
+    /// The resourceVersion of a Secret, read as metadata only.
+    pub(super) async fn secret_version(&self, namespace: &str, name: &str) -> Option<String> {
+        let api = Api::<Held>::namespaced(self.client.clone(), namespace);
+        api.get_metadata(name).await.ok()?.metadata.resource_version
+    }
+}
+
+/// Why there is no policy to judge by. Nothing new is applied then, and what runs is kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PolicyFault {
+    /// Its parts cannot be read.
+    #[error(transparent)]
+    Read(#[from] Error),
+    /// Its parts contradict the rules.
+    #[error(transparent)]
+    Rules(#[from] crate::trust::ConfigError),
+}

@@ -1,0 +1,311 @@
+//! What the remotes last showed: one mirror per Repository, shared by all its Syncs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use crate::api::{self, GitReference, Repository};
+use crate::git::{
+    Checked, Commit, Credentials, Error as GitError, Fetched, Https, Mirror, Objects, Oid, Plain, Reference, Remote, Transport, Url,
+};
+use crate::model::Class;
+use crate::telemetry::Stage;
+
+use super::Error;
+use super::desk::Desk;
+use super::outcome::revision;
+use super::status::Holds;
+
+/// Every mirror, by the name of its Repository.
+pub(super) struct Mirrors {
+    below: PathBuf,
+    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+}
+
+/// One mirror. The lock is held while the remote is asked, so that several Syncs ask once.
+struct Slot {
+    state: tokio::sync::Mutex<State>,
+    last: Mutex<Option<Arc<Polled>>>,
+}
+
+struct State {
+    mirror: Mirror,
+    /// What the connection was made of, and when.
+    connection: Option<(String, Timestamp, Arc<Https>)>,
+}
+
+/// What the remote showed, and when.
+pub(super) struct Polled {
+    pub(super) at: Timestamp,
+    pub(super) head: Result<(Commit, Objects), Fault>,
+    /// Date of the head by its committer; a claim, which judging checks.
+    committed: Option<Timestamp>,
+    max_staleness: api::Duration,
+    /// Everything fetched so far, also while the remote shows nothing.
+    objects: Option<Objects>,
+}
+
+/// Why the remote showed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) code: String,
+    pub(super) class: Class,
+    pub(super) message: String,
+}
+
+impl Polled {
+    /// The answer without its time, to tell whether it is news.
+    pub(super) fn says(&self) -> Result<&Commit, &Fault> {
+        self.head.as_ref().map(|(commit, _)| commit)
+    }
+
+    /// Reference and commit, where there is one.
+    pub(super) fn revision(&self) -> Option<String> {
+        self.head.as_ref().ok().map(|(commit, _)| revision(&commit.reference, &commit.head.to_string()))
+    }
+
+    /// A commit that was fetched before, under the reference that is followed now.
+    pub(super) fn at_commit(&self, id: Oid, reference: &str) -> Option<Fetched<Commit>> {
+        let objects = self.objects.as_ref().filter(|objects| objects.contains(&id))?;
+        Some(Fetched::new(Commit { reference: reference.to_owned(), head: id, tag: None }, objects.clone()))
+    }
+
+    /// Whether the view is fresh: the remote answered, and its newest commit is not older than the policy allows.
+    pub(super) fn fresh(&self) -> Holds {
+        if let Err(fault) = &self.head {
+            return Holds::no(super::status::reason(&fault.code), fault.message.clone());
+        }
+        let limit = SignedDuration::try_from(self.max_staleness.get()).unwrap_or(SignedDuration::MAX);
+        match self.committed {
+            Some(committed) if self.at.duration_since(committed) > limit => Holds::no(
+                "Stale",
+                format!(
+                    "the newest commit is of {committed}, older than trust.maxStaleness ({}); either nothing was \
+                     committed since, or the remote withholds it",
+                    self.max_staleness
+                ),
+            ),
+            Some(_) | None => Holds::yes("Answered", "the remote answers, and its newest commit is recent"),
+        }
+    }
+}
+
+impl From<&GitError> for Fault {
+    fn from(error: &GitError) -> Self {
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(next) = cause {
+            message = format!("{message}: {next}");
+            cause = next.source();
+        }
+        Self { code: error.code().to_owned(), class: error.class(), message }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self { code: error.code().to_owned(), class: error.class(), message: error.to_string() }
+    }
+}
+
+/// A connection is made anew after this time: credentials may have been replaced.
+const CONNECTION_AGE: SignedDuration = SignedDuration::from_secs(300);
+
+impl Mirrors {
+    /// No mirror yet; their folders will lie in `below`.
+    pub(super) fn new(below: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(below).map_err(Error::Cache)?;
+        Ok(Self { below: below.to_owned(), slots: Mutex::default() })
+    }
+
+    /// Forgets the mirror of a Repository that is gone.
+    pub(super) fn forget(&self, name: &str) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// What the remote showed last.
+    pub(super) fn last(&self, repository: &Repository) -> Option<Arc<Polled>> {
+        self.slot(&repository.name_any()).last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the remote shows, as far as an answer of at most `age` will do.
+    pub(super) async fn poll(&self, desk: &Arc<Desk>, repository: &Repository, age: Duration) -> Arc<Polled> {
+        let asked = desk.clock.now();
+        let slot = self.slot(&repository.name_any());
+        let mut state = slot.state.lock().await;
+        let last = self.last(repository);
+        // An answer that came while this turn waited for the lock is as new as one of its own.
+        let oldest = asked - SignedDuration::try_from(age).unwrap_or(SignedDuration::ZERO);
+        if let Some(last) = last.clone().filter(|last| last.at >= oldest && state.is_of(repository)) {
+            return last;
+        }
+        let polled = Arc::new(self.ask(desk, repository, &mut state, last).await);
+        *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&polled));
+        polled
+    }
+
+    /// Throws away what was fetched: judging found objects missing or corrupt.
+    pub(super) async fn start_over(&self, repository: &Repository) {
+        let slot = self.slot(&repository.name_any());
+        let mut state = slot.state.lock().await;
+        state.mirror.forget();
+        *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn slot(&self, name: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = || {
+            let state = State { mirror: Mirror::new(&self.below), connection: None };
+            Arc::new(Slot { state: tokio::sync::Mutex::new(state), last: Mutex::new(None) })
+        };
+        Arc::clone(slots.entry(name.to_owned()).or_insert_with(begin))
+    }
+
+    async fn ask(&self, desk: &Arc<Desk>, repository: &Repository, state: &mut State, last: Option<Arc<Polled>>) -> Polled {
+        let at = desk.clock.now();
+        let max_staleness = repository.spec.trust.max_staleness;
+        let before = last.as_ref().and_then(|last| last.objects.clone());
+        let nothing = |fault: Fault| Polled { at, head: Err(fault), committed: None, max_staleness, objects: before.clone() };
+        let transport = match state.connect(desk, repository, at).await {
+            Ok(transport) => transport,
+            Err(fault) => return nothing(fault),
+        };
+        let reference = match reference(&repository.spec.reference) {
+            Ok(reference) => reference,
+            Err(fault) => return nothing(fault),
+        };
+        let known = last.and_then(|last| last.head.as_ref().ok().map(|(commit, objects)| (commit.clone(), objects.clone())));
+        let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
+        let asking = tokio::task::spawn_blocking(move || {
+            let head = look(&mut mirror, transport.as_ref(), &reference, known);
+            (mirror, head)
+        });
+        let Ok((mirror, head)) = asking.await else {
+            desk.metrics.panic(Stage::Fetch);
+            let message = "fetching broke down on what the remote sent; it is refused. Please report it".to_owned();
+            return nothing(Fault { code: "panic".to_owned(), class: Class::Bug, message });
+        };
+        state.mirror = mirror;
+        match head {
+            Ok((commit, objects)) => {
+                let committed = committed(&objects, &commit.head);
+                let all = Some(objects.clone());
+                Polled { at, head: Ok((commit, objects)), committed, max_staleness, objects: all }
+            }
+            Err(error) => {
+                // Perhaps the credentials were replaced meanwhile.
+                state.connection = None;
+                nothing(Fault::from(&error))
+            }
+        }
+    }
+}
+
+/// Asks first, and downloads only when the reference has moved.
+fn look(
+    mirror: &mut Mirror,
+    transport: &dyn Transport,
+    reference: &Reference,
+    known: Option<(Commit, Objects)>,
+) -> Result<(Commit, Objects), GitError> {
+    if let Some((commit, objects)) = known {
+        match Mirror::check(transport, reference, Some(&commit))? {
+            Checked::Unmoved => return Ok((commit, objects)),
+            Checked::Moved(_) => {}
+        }
+    }
+    Ok(mirror.fetch(transport, reference)?.into_parts())
+}
+
+impl State {
+    fn is_of(&self, repository: &Repository) -> bool {
+        self.connection.as_ref().is_some_and(|(made_of, ..)| *made_of == material(repository))
+    }
+
+    async fn connect(&mut self, desk: &Arc<Desk>, repository: &Repository, now: Timestamp) -> Result<Arc<Https>, Fault> {
+        let material = material(repository);
+        if let Some((made_of, since, transport)) = &self.connection
+            && *made_of == material
+            && now.duration_since(*since) < CONNECTION_AGE
+        {
+            return Ok(Arc::clone(transport));
+        }
+        let remote = remote(desk, repository).await?;
+        let made = tokio::task::spawn_blocking(move || Https::new(remote)).await;
+        let transport = made.map_err(|_| Fault {
+            code: "panic".to_owned(),
+            class: Class::Bug,
+            message: "the connection could not be prepared; please report it".to_owned(),
+        })?;
+        let transport = Arc::new(transport.map_err(|error| Fault::from(&error))?);
+        self.connection = Some((material, now, Arc::clone(&transport)));
+        Ok(transport)
+    }
+}
+
+/// What a connection is made of: another UID or generation needs another one.
+fn material(repository: &Repository) -> String {
+    format!("{} {}", repository.uid().unwrap_or_default(), repository.metadata.generation.unwrap_or_default())
+}
+
+async fn remote(desk: &Arc<Desk>, repository: &Repository) -> Result<Remote, Fault> {
+    let spec = &repository.spec;
+    let plain = if spec.allow_http { Plain::Allow } else { Plain::Refuse };
+    let mut remote = Remote::new(Url::parse(&spec.url, plain).map_err(|error| Fault::from(&error))?);
+    remote.timeout = spec.timeout.get();
+    let Some(secret) = &spec.secret_ref else { return Ok(remote) };
+    let entries = desk.secret(&desk.settings.namespace, &secret.name, "spec.secretRef").await?;
+    let (mut username, mut password, mut bearer) = (None, None, None);
+    for (key, value) in entries {
+        match key.as_str() {
+            "username" => username = value.expose(|plain| String::from_utf8(plain.to_vec()).ok()),
+            "password" => password = Some(value),
+            "bearerToken" => bearer = Some(value),
+            "ca.crt" => remote.ca = Some(value.expose(<[u8]>::to_vec)),
+            other => return Err(unknown_entry(&secret.name, other)),
+        }
+    }
+    remote.credentials = match (username, password, bearer) {
+        (None, None, None) => Credentials::None,
+        (None, None, Some(token)) => Credentials::Bearer(token),
+        (Some(username), Some(password), None) => Credentials::Basic { username, password },
+        // A forge's token alone goes as the password; any name will do.
+        (None, Some(password), None) => Credentials::Basic { username: "git".to_owned(), password },
+        (Some(_), None, _) | (_, Some(_), Some(_)) => return Err(unknown_entry(&secret.name, "username without password, or both kinds")),
+    };
+    Ok(remote)
+}
+
+fn unknown_entry(secret: &str, entry: &str) -> Fault {
+    let message = format!(
+        "Secret {secret} of spec.secretRef: {entry:?} is not understood; give username and password, or bearerToken, and \
+         ca.crt where the server's authority is not a public one"
+    );
+    Fault { code: "bad-credentials".to_owned(), class: Class::Misconfigured, message }
+}
+
+fn reference(wanted: &GitReference) -> Result<Reference, Fault> {
+    match wanted {
+        GitReference { branch: Some(branch), tag: None, name: None } => Ok(Reference::Branch(branch.clone())),
+        GitReference { branch: None, tag: Some(tag), name: None } => Ok(Reference::Tag(tag.clone())),
+        GitReference { branch: None, tag: None, name: Some(name) } => Ok(Reference::Name(name.clone())),
+        _ => Err(Fault {
+            code: "bad-reference".to_owned(),
+            class: Class::Misconfigured,
+            message: "spec.ref needs exactly one of branch, tag and name".to_owned(),
+        }),
+    }
+}
+
+/// The committer's date of a commit, for telling how old the view is; nothing is decided by it.
+fn committed(objects: &Objects, head: &Oid) -> Option<Timestamp> {
+    let raw = objects.read(head, 1 << 20).ok()?;
+    let text = raw.bytes.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
+    let line = text.filter_map(|line| std::str::from_utf8(line).ok()).find(|line| line.starts_with("committer "))?;
+    let seconds = line.rsplit(' ').nth(1)?.parse().ok()?;
+    Timestamp::from_second(seconds).ok()
+}

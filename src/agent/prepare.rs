@@ -1,0 +1,102 @@
+//! From a fetched commit to what may be applied: judging, opening, rendering, admitting. Pure and synchronous.
+
+use jiff::Timestamp;
+
+use crate::git::{Commit, Fetched, Oid};
+use crate::keysource::Keyring;
+use crate::kustomize;
+use crate::model::{Class, RepoPath};
+use crate::policy::{self, Admitted};
+use crate::sops;
+use crate::trust::{self, Base, Policy, Signed};
+
+use super::mirrors::Fault;
+
+/// Everything the judgement depends on, besides the commit.
+pub(super) struct Wanted {
+    pub(super) policy: Policy,
+    pub(super) base: Base,
+    pub(super) path: RepoPath,
+    pub(super) keys: Keyring,
+    pub(super) rendering: kustomize::Options,
+    pub(super) limits: policy::Limits,
+    pub(super) now: Timestamp,
+}
+
+/// Why a commit is held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    /// The stable code, such as `unsigned`.
+    pub(super) code: String,
+    /// Who has to act.
+    pub(super) class: Class,
+    /// Which thing, what was expected, what was found, what to do.
+    pub(super) message: String,
+    /// How far it came.
+    pub(super) stage: Stage,
+}
+
+/// How far a commit came before it was held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The remote did not show it.
+    Fetching,
+    /// It was not verified; the commit that broke a rule, where one can be named.
+    Judging(Option<Oid>),
+    /// It was verified, but cannot be opened, rendered or admitted.
+    Rendering,
+    /// It was rendered, and the cluster did not take all of it.
+    Applying,
+}
+
+/// The pipeline up to the cluster.
+pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admitted<Signed>, Held> {
+    let verified = trust::verify(fetched, &wanted.policy, &wanted.base, Some(&wanted.path), wanted.now)
+        .map_err(|refusal| held(Stage::Judging(refusal.at().copied()), refusal.code(), Class::Refused, refusal.as_ref()))?;
+    let rendering = |code: &str, class, error: &dyn std::error::Error| held(Stage::Rendering, code, class, error);
+    let sources = kustomize::gather(verified.into_tree(), &wanted.path, &wanted.rendering)
+        .map_err(|errors| rendering(errors.code(), Class::Refused, &errors))?;
+    let opened = sops::unseal(sources, &wanted.keys).map_err(|errors| rendering(errors.code(), errors.class(), &errors))?;
+    let rendered = kustomize::render(opened, &wanted.path, &wanted.rendering)
+        .map_err(|errors| rendering(errors.code(), Class::Refused, &errors))?;
+    policy::admit(rendered, &wanted.limits).map_err(|errors| rendering(errors.code(), Class::Refused, &errors))
+}
+
+impl Held {
+    /// The remote did not show it.
+    pub(super) fn fetching(fault: &Fault) -> Self {
+        Self { code: fault.code.clone(), class: fault.class, message: fault.message.clone(), stage: Stage::Fetching }
+    }
+
+    /// Judging broke down on it.
+    pub(super) fn panicked(head: Oid) -> Self {
+        let message = format!("commit {}: judging it broke down, so it is refused. Please report it", head.short());
+        Self { code: "panic".to_owned(), class: Class::Bug, message, stage: Stage::Judging(Some(head)) }
+    }
+
+    /// There is no safe plan.
+    pub(super) fn planning(refusal: &crate::plan::Refusal) -> Self {
+        held(Stage::Applying, refusal.code(), Class::Refused, refusal)
+    }
+
+    /// The cluster did not take all of it.
+    pub(super) fn applying(error: &crate::cluster::Error) -> Self {
+        held(Stage::Applying, error.code(), error.class(), error)
+    }
+
+    /// What was about to happen, or has happened, could not be recorded.
+    pub(super) fn recording(error: &super::Error) -> Self {
+        held(Stage::Applying, error.code(), error.class(), error)
+    }
+}
+
+fn held(stage: Stage, code: &str, class: Class, error: &dyn std::error::Error) -> Held {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        message.push_str(": ");
+        message.push_str(&next.to_string());
+        cause = next.source();
+    }
+    Held { code: code.to_owned(), class, message, stage }
+}

@@ -1,0 +1,80 @@
+//! From a proof and a plan to the Warrant's fields, and back.
+
+use crate::api::{self, WarrantSpec};
+use crate::model::Key;
+use crate::plan;
+use crate::policy::Admitted;
+use crate::trust::{SignatureKind, Signed};
+
+/// What was proved about a commit, for the record.
+pub(super) struct Proof {
+    pub(super) commit: String,
+    reference: String,
+    policy: String,
+    signers: Vec<api::Signature>,
+}
+
+/// Signatures kept in the record; the history itself is in the repository.
+const SIGNATURES: usize = 100;
+
+impl Proof {
+    pub(super) fn of(admitted: &Admitted<Signed>) -> Self {
+        let origin = admitted.origin();
+        let signature = |judged: &crate::trust::Judged| api::Signature {
+            commit: judged.id.to_string(),
+            signer: judged.signer.clone(),
+            key: judged.key.clone(),
+            kind: match judged.kind {
+                SignatureKind::Ssh => "ssh".to_owned(),
+                SignatureKind::Pgp => "pgp".to_owned(),
+            },
+        };
+        Self {
+            commit: origin.commit().to_string(),
+            reference: origin.reference().to_owned(),
+            policy: origin.policy().to_owned(),
+            signers: origin.judged().iter().take(SIGNATURES).map(signature).collect(),
+        }
+    }
+
+    pub(super) fn settle(self, spec: &mut WarrantSpec, inventory: Vec<api::Entry>) {
+        if spec.applied.as_ref() != Some(&self.commit) {
+            spec.signers = self.signers;
+            spec.policy_digest = Some(self.policy);
+        }
+        spec.applied = Some(self.commit);
+        spec.reference = Some(self.reference);
+        spec.pending = None;
+        spec.inventory = inventory;
+    }
+}
+
+/// The recorded inventory, as the plan reads it.
+pub(super) fn inventory(spec: &WarrantSpec) -> plan::Inventory {
+    let entry = |entry: &api::Entry| plan::Entry {
+        key: Key {
+            group: entry.group.clone(),
+            version: entry.version.clone(),
+            kind: entry.kind.clone(),
+            namespace: entry.namespace.clone(),
+            name: entry.name.clone(),
+        },
+        uid: entry.uid.clone(),
+        held: entry.held,
+    };
+    spec.inventory.iter().map(entry).collect()
+}
+
+/// An inventory, as the Warrant records it.
+pub(super) fn entries(inventory: &plan::Inventory) -> Vec<api::Entry> {
+    let entry = |entry: &plan::Entry| api::Entry {
+        group: entry.key.group.clone(),
+        version: entry.key.version.clone(),
+        kind: entry.key.kind.clone(),
+        namespace: entry.key.namespace.clone(),
+        name: entry.key.name.clone(),
+        uid: entry.uid.clone(),
+        held: entry.held,
+    };
+    inventory.iter().map(entry).collect()
+}

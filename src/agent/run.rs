@@ -1,0 +1,314 @@
+//! The loop: watches Repositories and Syncs, starts their turns when they are due, ends when it is told to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use kube::api::{Api, DynamicObject};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::api;
+use crate::clock::System;
+use crate::settings::Settings;
+use crate::telemetry::{Metrics, Stage};
+
+use super::Error;
+use super::desk::Desk;
+use super::schedule::{Agenda, Next};
+use super::serve::{Served, listen, serve};
+use super::{repository, sync};
+
+/// Wait after a panic: the same input will most likely panic again.
+const AFTER_PANIC: Duration = Duration::from_secs(300);
+
+/// What has turns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    /// A Repository by name.
+    Repository(String),
+    /// A Sync by namespace and name.
+    Sync(String, String),
+}
+
+/// Runs the agent until SIGTERM or SIGINT; turns under way end first.
+pub async fn run(settings: Settings) -> Result<(), Error> {
+    let client = client(&settings).await?;
+    let metrics = Arc::new(Metrics::default());
+    let ready = Arc::new(AtomicBool::new(false));
+    let (listener, address) = listen(settings.listen).await.map_err(Error::Listen)?;
+    info!(%address, namespace = %settings.namespace, version = env!("CARGO_PKG_VERSION"), "agent started");
+    let served = Served { metrics: Arc::clone(&metrics), ready: Arc::clone(&ready) };
+    let listening = tokio::spawn(serve(listener, Arc::new(served)));
+    let desk = Arc::new(Desk::new(client.clone(), settings, Arc::new(System), metrics)?);
+    let mut round = Round::new(desk, ready);
+    round.watch(client).await;
+    listening.abort();
+    info!("agent ended");
+    Ok(())
+}
+
+async fn client(settings: &Settings) -> Result<Client, Error> {
+    let mut config = match &settings.kubeconfig {
+        Some(file) => {
+            let read = kube::config::Kubeconfig::read_from(file).map_err(|source| Error::Kubeconfig { source })?;
+            kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default())
+                .await
+                .map_err(|source| Error::Kubeconfig { source })?
+        }
+        None => kube::Config::incluster().map_err(|source| Error::InCluster { source })?,
+    };
+    // A watch is renewed by the server within five minutes; anything else that is silent this long is broken.
+    config.read_timeout = Some(Duration::from_secs(330));
+    config.connect_timeout = Some(Duration::from_secs(10));
+    Client::try_from(config).map_err(|source| Error::Client { source: Box::new(source) })
+}
+
+/// The agent's own state: what it knows, what it does, what is due.
+struct Round {
+    desk: Arc<Desk>,
+    ready: Arc<AtomicBool>,
+    agenda: Agenda<Key>,
+    known: BTreeMap<Key, Arc<DynamicObject>>,
+    turns: JoinSet<Ended>,
+    /// Counts turns; seeds the jitter.
+    count: u64,
+}
+
+/// What a turn leaves behind.
+struct Ended {
+    key: Key,
+    next: Next,
+    /// The head of this Repository moved, or its answer changed: its Syncs take a turn.
+    wakes: bool,
+}
+
+impl Round {
+    fn new(desk: Arc<Desk>, ready: Arc<AtomicBool>) -> Self {
+        let (agenda, known, turns) = (Agenda::new(), BTreeMap::new(), JoinSet::new());
+        Self { desk, ready, agenda, known, turns, count: 0 }
+    }
+
+    async fn watch(&mut self, client: Client) {
+        let repositories = Api::<DynamicObject>::all_with(client.clone(), &dynamic::<api::Repository>());
+        let syncs = Api::<DynamicObject>::all_with(client, &dynamic::<api::Sync>());
+        let mut repositories = Box::pin(watcher(repositories, watcher::Config::default()).default_backoff());
+        let mut syncs = Box::pin(watcher(syncs, watcher::Config::default()).default_backoff());
+        let mut lists = Lists::default();
+        let mut end = std::pin::pin!(told_to_end());
+        loop {
+            self.start_due();
+            let sleep = self.until_next();
+            tokio::select! {
+                event = next(&mut repositories) => lists.repositories |= self.take(event, &mut lists.seen_repositories, Kind::Repository),
+                event = next(&mut syncs) => lists.syncs |= self.take(event, &mut lists.seen_syncs, Kind::Sync),
+                Some(ended) = self.turns.join_next() => self.end_turn(ended),
+                () = tokio::time::sleep(sleep) => {}
+                () = &mut end => break,
+            }
+            if lists.repositories && lists.syncs {
+                self.ready.store(true, Ordering::Release);
+            }
+        }
+        // What runs now has written ahead what it will do; letting it end spares the next agent the repeat.
+        let rest = async { while self.turns.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(20), rest).await.is_err() {
+            warn!("turns under way did not end within 20 s; they will be taken up again at the next start");
+        }
+    }
+
+    /// Takes one event in; true when the first list is complete.
+    fn take(
+        &mut self,
+        event: watcher::Result<watcher::Event<DynamicObject>>,
+        seen: &mut Vec<Key>,
+        kind: Kind,
+    ) -> bool {
+        let key = |object: &DynamicObject| kind.key(object);
+        match event {
+            Ok(watcher::Event::Apply(object)) => self.learn(key(&object), object),
+            Ok(watcher::Event::Delete(object)) => self.unlearn(&key(&object)),
+            Ok(watcher::Event::Init) => seen.clear(),
+            Ok(watcher::Event::InitApply(object)) => {
+                seen.push(key(&object));
+                self.learn(key(&object), object);
+            }
+            Ok(watcher::Event::InitDone) => {
+                let gone = |one: &&Key| kind.has(one) && !seen.contains(one);
+                let gone: Vec<Key> = self.known.keys().filter(gone).cloned().collect();
+                gone.iter().for_each(|one| self.unlearn(one));
+                return true;
+            }
+            // The sentence of a watch error is the client's or the API server's about our own resources.
+            Err(fault) => warn!(%fault, "watching is interrupted and will be taken up again"),
+        }
+        false
+    }
+
+    fn learn(&mut self, key: Key, object: DynamicObject) {
+        let wants = |object: &DynamicObject| {
+            (object.uid(), object.metadata.generation, object.annotations().get(api::REQUESTED_AT).cloned())
+        };
+        let news = self.known.get(&key).is_none_or(|old| wants(old) != wants(&object));
+        self.known.insert(key.clone(), Arc::new(object));
+        if !news {
+            return;
+        }
+        if let Key::Repository(name) = &key {
+            self.wake_syncs_of(&name.clone());
+        }
+        self.agenda.request(key, self.desk.clock.now());
+    }
+
+    fn unlearn(&mut self, key: &Key) {
+        self.known.remove(key);
+        self.agenda.forget(key);
+        self.desk.forget(key);
+        if let Key::Repository(name) = key {
+            self.wake_syncs_of(&name.clone());
+        }
+    }
+
+    fn wake_syncs_of(&mut self, repository: &str) {
+        let now = self.desk.clock.now();
+        let uses = |object: &DynamicObject| object.data["spec"]["repository"].as_str() == Some(repository);
+        let woken: Vec<Key> = self
+            .known
+            .iter()
+            .filter(|(key, object)| matches!(key, Key::Sync(..)) && uses(object))
+            .map(|(key, _)| key.clone())
+            .collect();
+        woken.into_iter().for_each(|key| self.agenda.request(key, now));
+    }
+
+    fn start_due(&mut self) {
+        let free = usize::from(self.desk.settings.concurrency).saturating_sub(self.turns.len());
+        for key in self.agenda.start_due(self.desk.clock.now(), free) {
+            let Some(object) = self.known.get(&key).map(Arc::clone) else { continue };
+            let repository = match &key {
+                Key::Repository(_) => None,
+                Key::Sync(..) => {
+                    let name = object.data["spec"]["repository"].as_str().unwrap_or_default().to_owned();
+                    self.known.get(&Key::Repository(name)).map(Arc::clone)
+                }
+            };
+            self.turns.spawn(one_turn(Arc::clone(&self.desk), key, object, repository));
+        }
+    }
+
+    fn end_turn(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        // The task only waits for another one and cannot panic itself; it is never aborted before the process ends.
+        let Ok(Ended { key, next, wakes }) = ended else { return };
+        self.count = self.count.wrapping_add(1);
+        let seed = seed(&key, self.count);
+        self.agenda.finish(&key, self.desk.clock.now(), next, seed);
+        if let (Key::Repository(name), true) = (&key, wakes) {
+            self.wake_syncs_of(&name.clone());
+        }
+    }
+
+    fn until_next(&self) -> Duration {
+        let longest = Duration::from_secs(3600);
+        if self.turns.len() >= usize::from(self.desk.settings.concurrency) {
+            return longest;
+        }
+        let now = self.desk.clock.now();
+        let wait = |due: jiff::Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO);
+        self.agenda.next_due().map_or(longest, wait)
+    }
+}
+
+/// One turn in a task of its own: a panic in it is counted, and other turns go on.
+async fn one_turn(
+    desk: Arc<Desk>,
+    key: Key,
+    object: Arc<DynamicObject>,
+    repository: Option<Arc<DynamicObject>>,
+) -> Ended {
+    let (metrics, kind) = (Arc::clone(&desk.metrics), key.clone());
+    let turn = tokio::spawn(async move {
+        match kind {
+            Key::Repository(_) => repository::turn(&desk, &object).await,
+            Key::Sync(..) => (sync::turn(&desk, &object, repository.as_deref()).await, false),
+        }
+    });
+    match turn.await {
+        Ok((next, wakes)) => Ended { key, next, wakes },
+        Err(fault) => {
+            metrics.panic(Stage::Turn);
+            error!(turn = ?key, panic = fault.is_panic(), "a turn broke down and changed nothing more; please report it");
+            Ended { key, next: Next::Interval(AFTER_PANIC), wakes: false }
+        }
+    }
+}
+
+/// Which first lists are complete, and what they have shown so far.
+#[derive(Default)]
+struct Lists {
+    repositories: bool,
+    syncs: bool,
+    seen_repositories: Vec<Key>,
+    seen_syncs: Vec<Key>,
+}
+
+/// The kinds that have turns.
+#[derive(Clone, Copy)]
+enum Kind {
+    Repository,
+    Sync,
+}
+
+impl Kind {
+    fn key(self, object: &DynamicObject) -> Key {
+        match self {
+            Kind::Repository => Key::Repository(object.name_any()),
+            Kind::Sync => Key::Sync(object.namespace().unwrap_or_default(), object.name_any()),
+        }
+    }
+
+    fn has(self, key: &Key) -> bool {
+        match key {
+            Key::Repository(_) => matches!(self, Kind::Repository),
+            Key::Sync(..) => matches!(self, Kind::Sync),
+        }
+    }
+}
+
+fn dynamic<K: Resource<DynamicType = ()>>() -> kube::api::ApiResource {
+    kube::api::ApiResource::erase::<K>(&())
+}
+
+async fn next(
+    stream: &mut (impl Stream<Item = watcher::Result<watcher::Event<DynamicObject>>> + Unpin),
+) -> watcher::Result<watcher::Event<DynamicObject>> {
+    match stream.next().await {
+        Some(event) => event,
+        // A watcher with back-off never ends; if it did, turns would still come by their interval.
+        None => std::future::pending().await,
+    }
+}
+
+/// FNV-1a over the key and the count: spreads turns, decides nothing else.
+fn seed(key: &Key, count: u64) -> u64 {
+    let text = match key {
+        Key::Repository(name) => format!("{name} {count}"),
+        Key::Sync(namespace, name) => format!("{namespace}/{name} {count}"),
+    };
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

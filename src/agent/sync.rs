@@ -1,0 +1,348 @@
+//! One turn of a Sync: poll, judge, render, survey, write ahead, apply, settle.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kube::ResourceExt;
+use kube::api::{Api, DynamicObject};
+use tracing::{info, warn};
+
+use crate::api::{self, ConditionStatus, Repository, Sync};
+use crate::cluster::{Acting, Applied, Cluster};
+use crate::git::{Commit, Fetched, Oid};
+use crate::keysource::Keyring;
+use crate::kustomize;
+use crate::model::RepoPath;
+use crate::plan;
+use crate::policy::{Admitted, Agent, Limits, OwnObjects, PlainSecrets};
+use crate::telemetry;
+use crate::trust::{Base, Policy, Signed};
+
+use super::desk::{Desk, Memory};
+use super::mirrors::Polled;
+use super::outcome::{Outcome, report, report_unreadable};
+use super::prepare::{Held, Wanted, prepare};
+use super::record::{Proof, entries, inventory};
+use super::run::Key;
+use super::schedule::Next;
+use super::warrant::Ledger;
+
+/// Takes one turn; never fails: what went wrong becomes the Sync's status.
+pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject, repository: Option<&DynamicObject>) -> Next {
+    let begun = Instant::now();
+    let key = Key::Sync(object.namespace().unwrap_or_default(), object.name_any());
+    let memory = desk.memory(&key);
+    let mut memory = memory.lock().await;
+    let sync: Sync = match serde_json::to_value(object).and_then(serde_json::from_value) {
+        Ok(sync) => sync,
+        Err(fault) => return report_unreadable(desk, object, &fault).await,
+    };
+    let work = Work { desk, sync: &sync, begun };
+    let timeout = sync.spec.timeout.get();
+    let outcome = match tokio::time::timeout(timeout, work.attempt(repository, &mut memory)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Outcome::timed_out(timeout),
+    };
+    report(desk, &sync, &mut memory, outcome, begun.elapsed()).await
+}
+
+/// Between two looks at the health of what was applied.
+const HEALTH_PAUSE: Duration = Duration::from_millis(500);
+
+struct Work<'a> {
+    desk: &'a Arc<Desk>,
+    sync: &'a Sync,
+    begun: Instant,
+}
+
+/// What brought a commit to the cluster, and what came of it.
+struct Brought {
+    applied: Applied,
+}
+
+impl Work<'_> {
+    async fn attempt(&self, repository: Option<&DynamicObject>, memory: &mut Memory) -> Outcome {
+        if self.sync.spec.suspend {
+            return Outcome::resting("the Sync is suspended");
+        }
+        let repository = match self.repository(repository) {
+            Ok(repository) if repository.spec.suspend => return Outcome::resting("the Repository is suspended"),
+            Ok(repository) => repository,
+            Err(outcome) => return outcome,
+        };
+        let policy = match self.desk.policy(&repository).await {
+            Ok(policy) => policy,
+            Err(fault) => return Outcome::no_policy(&fault),
+        };
+        let (name, spec) = (repository.name_any(), &repository.spec);
+        let identity = (name.as_str(), spec.url.as_str(), spec.trust.root.as_str());
+        let mut ledger = match Ledger::open(&self.desk.client, self.sync, identity, memory.warrant).await {
+            Ok(Ok(ledger)) => ledger,
+            Ok(Err(lost)) => return Outcome::state_lost(&lost),
+            Err(fault) => return Outcome::no_answer(&fault),
+        };
+        memory.warrant = ledger.spec().generation;
+        let polled = self.desk.mirrors.poll(self.desk, &repository, self.freshness(&repository)).await;
+        if let Some(waits) = self.depends(&polled).await {
+            return waits;
+        }
+        let outcome = self.bring_newest(&repository, policy, &mut ledger, &polled, memory).await;
+        memory.warrant = ledger.spec().generation;
+        outcome
+    }
+
+    /// How old an answer of the remote may be for this turn.
+    fn freshness(&self, repository: &Repository) -> Duration {
+        let requested = self.sync.annotations().get(api::REQUESTED_AT);
+        let handled = self.sync.status.as_ref().and_then(|status| status.last_handled_requested_at.as_ref());
+        if requested.is_some() && requested != handled { Duration::ZERO } else { repository.spec.interval.get() }
+    }
+
+    /// What has to be ready first and is not.
+    async fn depends(&self, polled: &Polled) -> Option<Outcome> {
+        let namespace = self.sync.namespace().unwrap_or_default();
+        let api = Api::<Sync>::namespaced(self.desk.client.clone(), &namespace);
+        for api::LocalName { name } in &self.sync.spec.depends_on {
+            let other = match api.get_opt(name).await {
+                Ok(Some(other)) => other.status.unwrap_or_default(),
+                Ok(None) => return Some(Outcome::waiting(format!("Sync {namespace}/{name} of dependsOn does not exist"))),
+                Err(fault) => return Some(Outcome::no_answer(&super::Error::request(format!("Sync {namespace}/{name}"), &fault))),
+            };
+            let kind = api::condition_kind::READY;
+            let ready = other.conditions.iter().any(|one| one.kind == kind && one.status == ConditionStatus::True);
+            if !ready || other.last_applied_revision != polled.revision() {
+                return Some(Outcome::waiting(format!("Sync {namespace}/{name} of dependsOn is not ready at this commit")));
+            }
+        }
+        None
+    }
+
+    fn repository(&self, object: Option<&DynamicObject>) -> Result<Repository, Outcome> {
+        let name = &self.sync.spec.repository;
+        let object = object.ok_or_else(|| {
+            Outcome::stalled("repository-not-found", format!("Repository {name} does not exist; make it, or name another"))
+        })?;
+        let read: Result<Repository, _> = serde_json::to_value(object).and_then(serde_json::from_value);
+        let repository = read.map_err(|fault| {
+            Outcome::stalled("repository-unreadable", format!("Repository {name} cannot be read: {fault}"))
+        })?;
+        let namespace = self.sync.namespace().unwrap_or_default();
+        let allowed = &repository.spec.allowed_namespaces;
+        let own = allowed.is_empty() && namespace == self.desk.settings.namespace;
+        if own || allowed.iter().any(|one| *one == namespace || one == "*") {
+            return Ok(repository);
+        }
+        let message = format!("Repository {name} may not be used from namespace {namespace}; list it in allowedNamespaces");
+        Err(Outcome::stalled("namespace-not-allowed", message))
+    }
+
+    async fn bring_newest(
+        &self,
+        repository: &Repository,
+        policy: Policy,
+        ledger: &mut Ledger,
+        polled: &Polled,
+        memory: &mut Memory,
+    ) -> Outcome {
+        let cluster = match self.desk.cluster.acting(self.owner(), self.sync.spec.service_account_name.as_deref()) {
+            Ok(cluster) => cluster,
+            Err(error) => return Outcome::stalled(error.code(), error.to_string()),
+        };
+        let settled = self.settled(repository, &policy, polled).await;
+        if settled.is_some() && memory.settled == settled && cluster.undisturbed(&inventory(ledger.spec())).await {
+            return self.with_health(&cluster, ledger, Outcome::unchanged(ledger.spec(), polled)).await;
+        }
+        memory.settled = None;
+        let wanted = match self.wanted(repository, policy, ledger).await {
+            Ok(wanted) => wanted,
+            Err(outcome) => return outcome,
+        };
+        let (newest, wanted) = match &polled.head {
+            Ok((commit, objects)) => self.judge(Fetched::new(commit.clone(), objects.clone()), wanted).await,
+            Err(fault) => (Err(Held::fetching(fault)), wanted),
+        };
+        let held = match newest {
+            Ok(admitted) => match self.bring(&cluster, ledger, admitted, Purpose::Newest).await {
+                Ok(Brought { applied }) => {
+                    for taken in &applied.taken_over {
+                        info!(object = %taken.key, field = %taken.taken.field, manager = %taken.taken.manager, "a field that somebody else had written is put right");
+                    }
+                    let held = |needs: bool| {
+                        let these = applied.held.iter().filter(move |held| held.because.needs_approval() == needs);
+                        these.map(|held| format!("{} ({})", held.key, held.because.code())).collect::<Vec<_>>()
+                    };
+                    let (waiting, kept) = (held(true), held(false));
+                    let nothing_waits = waiting.is_empty() && kept.is_empty();
+                    let changes = (applied.changed.len(), applied.pruned.len());
+                    let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
+                    let outcome = self.with_health(&cluster, ledger, outcome).await;
+                    memory.settled = settled.filter(|_| nothing_waits && outcome.is_ready());
+                    return outcome;
+                }
+                Err(held) => return Outcome::held(ledger.spec(), polled, &held),
+            },
+            Err(held) => held,
+        };
+        if matches!(held.code.as_str(), "corrupt-object" | "incomplete-history") {
+            self.desk.mirrors.start_over(repository).await;
+        }
+        self.keep_last_good(&cluster, ledger, polled, wanted).await;
+        Outcome::held(ledger.spec(), polled, &held)
+    }
+
+    /// Waits, where the Sync says so, until what was applied works; the turn's own timeout bounds it.
+    async fn with_health(&self, cluster: &Acting, ledger: &Ledger, outcome: Outcome) -> Outcome {
+        if !self.sync.spec.wait {
+            return outcome;
+        }
+        let recorded = inventory(ledger.spec());
+        loop {
+            match cluster.health(&recorded).await {
+                Ok(unhealthy) if unhealthy.is_empty() => return outcome.healthy(),
+                Ok(unhealthy) if unhealthy.iter().any(|one| one.failed) => return outcome.unhealthy(&unhealthy),
+                Ok(unhealthy) if self.begun.elapsed() + HEALTH_PAUSE * 4 > self.sync.spec.timeout.get() => {
+                    return outcome.unhealthy(&unhealthy);
+                }
+                Ok(_) => tokio::time::sleep(HEALTH_PAUSE).await,
+                Err(error) => return outcome.health_unknown(&error),
+            }
+        }
+    }
+
+    /// Everything that decides what a turn does: while it is the same, and the cluster is, there is nothing to do.
+    async fn settled(&self, repository: &Repository, policy: &Policy, polled: &Polled) -> Option<String> {
+        let (commit, _) = polled.head.as_ref().ok()?;
+        let keys = match &self.sync.spec.decryption {
+            Some(decryption) => {
+                let namespace = self.sync.namespace().unwrap_or_default();
+                self.desk.secret_version(&namespace, &decryption.secret_ref.name).await?
+            }
+            None => String::new(),
+        };
+        let generation = |meta: &kube::api::ObjectMeta| meta.generation.unwrap_or_default();
+        let (ours, theirs) = (generation(&self.sync.metadata), generation(&repository.metadata));
+        let approved = self.sync.annotations().get(api::APPROVE_PRUNE).map_or("", String::as_str);
+        Some(format!("{} {} {ours} {theirs} {keys} {approved}", commit.head, policy.digest()))
+    }
+
+    async fn wanted(&self, repository: &Repository, policy: Policy, ledger: &Ledger) -> Result<Wanted, Outcome> {
+        let spec = &self.sync.spec;
+        let path = RepoPath::root().resolve(&spec.path).map_err(|error| Outcome::stalled("bad-path", error.to_string()))?;
+        let keys = match &spec.decryption {
+            None => Keyring::empty(),
+            Some(decryption) => {
+                let namespace = self.sync.namespace().unwrap_or_default();
+                let name = &decryption.secret_ref.name;
+                let entries = self.desk.secret(&namespace, name, "spec.decryption").await;
+                let entries = entries.map_err(|error| Outcome::no_answer(&error))?;
+                Keyring::read(entries).map_err(|error| {
+                    Outcome::stalled("bad-keys", format!("Secret {namespace}/{name} of spec.decryption: {error}"))
+                })?
+            }
+        };
+        let applied = match ledger.spec().applied.as_deref().map(str::parse::<Oid>).transpose() {
+            Ok(applied) => applied,
+            Err(error) => return Err(Outcome::stalled("state-lost", format!("the Warrant's applied commit: {error}"))),
+        };
+        // Without promoters anybody listed could change the agent; with them the head's signer is one of them.
+        let limits = Limits {
+            plain_secrets: if spec.allow_plain_secrets { PlainSecrets::Allow } else { PlainSecrets::Refuse },
+            own: if repository.spec.self_managed && !repository.spec.trust.promoters.is_empty() {
+                OwnObjects::Allow
+            } else {
+                OwnObjects::Refuse
+            },
+            agent: Agent { namespace: self.desk.settings.namespace.clone(), ..Agent::default() },
+            ..Limits::default()
+        };
+        let base = Base { applied, applied_tag: ledger.spec().tag.clone() };
+        let rendering = kustomize::Options::AGENT;
+        Ok(Wanted { policy, base, path, keys, rendering, limits, now: self.desk.clock.now() })
+    }
+
+    /// Puts drift of the last good commit right, while a newer one is held back.
+    async fn keep_last_good(&self, cluster: &Acting, ledger: &mut Ledger, polled: &Polled, mut wanted: Wanted) {
+        let (Some(applied), Some(reference)) = (wanted.base.applied, ledger.spec().reference.clone()) else { return };
+        let Some(fetched) = polled.at_commit(applied, &reference) else {
+            warn!(commit = %applied.short(), "the last good commit was not fetched by this process; its drift is not put right");
+            return;
+        };
+        // What was applied is never judged again: the range from it to itself is empty.
+        wanted.base.applied = Some(applied);
+        let fault = match self.judge(fetched, wanted).await.0 {
+            Ok(admitted) => self.bring(cluster, ledger, admitted, Purpose::LastGood).await.err(),
+            Err(fault) => Some(fault),
+        };
+        if let Some(fault) = fault {
+            warn!(code = %fault.code, message = %fault.message, "drift of the last good commit is not put right");
+        }
+    }
+
+    /// Judges in a thread of its own; a panic there is a refusal.
+    async fn judge(
+        &self,
+        fetched: Fetched<Commit>,
+        wanted: Wanted,
+    ) -> (Result<Admitted<Signed>, Held>, Wanted) {
+        let wanted = Arc::new(wanted);
+        let lent = Arc::clone(&wanted);
+        let head = fetched.what().head;
+        let judged = tokio::task::spawn_blocking(move || prepare(fetched, &lent)).await;
+        let result = judged.unwrap_or_else(|_panic| {
+            self.desk.metrics.panic(telemetry::Stage::Judge);
+            Err(Held::panicked(head))
+        });
+        match Arc::try_unwrap(wanted) {
+            Ok(wanted) => (result, wanted),
+            Err(_) => unreachable!("the thread that borrowed it has ended"),
+        }
+    }
+
+    /// Survey, plan, write ahead, apply, settle.
+    async fn bring(
+        &self,
+        cluster: &Acting,
+        ledger: &mut Ledger,
+        admitted: Admitted<Signed>,
+        purpose: Purpose,
+    ) -> Result<Brought, Held> {
+        let proof = Proof::of(&admitted);
+        let before = inventory(ledger.spec());
+        let live = cluster.survey(&admitted, &before).await.map_err(|error| Held::applying(&error))?;
+        let prune = self.prune(purpose, &proof.commit);
+        let plan = plan::plan(admitted, &before, &live, prune, &self.owner()).map_err(|error| Held::planning(&error))?;
+        if purpose == Purpose::Newest {
+            let ahead = entries(plan.intended());
+            ledger.write_ahead(&proof.commit, ahead).await.map_err(|error| Held::recording(&error))?;
+        }
+        let applied = cluster.apply(plan).await.map_err(|error| Held::applying(&error))?;
+        if purpose == Purpose::Newest {
+            let inventory = entries(&applied.inventory);
+            ledger.settle(|spec| proof.settle(spec, inventory)).await.map_err(|error| Held::recording(&error))?;
+        }
+        Ok(Brought { applied })
+    }
+
+    fn prune(&self, purpose: Purpose, commit: &str) -> plan::Prune {
+        let approved = self.sync.annotations().get(api::APPROVE_PRUNE);
+        match purpose {
+            Purpose::LastGood => plan::Prune::Keep,
+            Purpose::Newest if !self.sync.spec.prune => plan::Prune::Keep,
+            Purpose::Newest if approved.is_some_and(|approved| approved == commit) => plan::Prune::Approved,
+            Purpose::Newest => plan::Prune::Fused,
+        }
+    }
+
+    fn owner(&self) -> plan::Owner {
+        plan::Owner { namespace: self.sync.namespace().unwrap_or_default(), name: self.sync.name_any() }
+    }
+}
+
+/// What the cluster is brought to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The newest commit, which becomes the last good one.
+    Newest,
+    /// The last good one again: drift is put right, nothing is recorded or deleted.
+    LastGood,
+}
