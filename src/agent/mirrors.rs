@@ -10,7 +10,8 @@ use kube::ResourceExt;
 
 use crate::api::{self, GitReference, Repository};
 use crate::git::{
-    Checked, Commit, Credentials, Error as GitError, Fetched, Https, Mirror, Objects, Oid, Plain, Reference, Remote, Transport, Url,
+    Checked, Commit, Credentials, Error as GitError, Fetched, Https, Mirror, Objects, Oid, Plain, Reference, Remote,
+    Transport, Url,
 };
 use crate::model::Class;
 use crate::telemetry::Stage;
@@ -165,11 +166,18 @@ impl Mirrors {
         Arc::clone(slots.entry(name.to_owned()).or_insert_with(begin))
     }
 
-    async fn ask(&self, desk: &Arc<Desk>, repository: &Repository, state: &mut State, last: Option<Arc<Polled>>) -> Polled {
+    async fn ask(
+        &self,
+        desk: &Arc<Desk>,
+        repository: &Repository,
+        state: &mut State,
+        last: Option<Arc<Polled>>,
+    ) -> Polled {
         let at = desk.clock.now();
         let max_staleness = repository.spec.trust.max_staleness;
         let before = last.as_ref().and_then(|last| last.objects.clone());
-        let nothing = |fault: Fault| Polled { at, head: Err(fault), committed: None, max_staleness, objects: before.clone() };
+        let nothing =
+            |fault: Fault| Polled { at, head: Err(fault), committed: None, max_staleness, objects: before.clone() };
         let transport = match state.connect(desk, repository, at).await {
             Ok(transport) => transport,
             Err(fault) => return nothing(fault),
@@ -178,7 +186,8 @@ impl Mirrors {
             Ok(reference) => reference,
             Err(fault) => return nothing(fault),
         };
-        let known = last.and_then(|last| last.head.as_ref().ok().map(|(commit, objects)| (commit.clone(), objects.clone())));
+        let known =
+            last.and_then(|last| last.head.as_ref().ok().map(|(commit, objects)| (commit.clone(), objects.clone())));
         let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
         let asking = tokio::task::spawn_blocking(move || {
             let head = look(&mut mirror, transport.as_ref(), &reference, known);
@@ -226,7 +235,12 @@ impl State {
         self.connection.as_ref().is_some_and(|(made_of, ..)| *made_of == material(repository))
     }
 
-    async fn connect(&mut self, desk: &Arc<Desk>, repository: &Repository, now: Timestamp) -> Result<Arc<Https>, Fault> {
+    async fn connect(
+        &mut self,
+        desk: &Arc<Desk>,
+        repository: &Repository,
+        now: Timestamp,
+    ) -> Result<Arc<Https>, Fault> {
         let material = material(repository);
         if let Some((made_of, since, transport)) = &self.connection
             && *made_of == material
@@ -275,7 +289,9 @@ async fn remote(desk: &Arc<Desk>, repository: &Repository) -> Result<Remote, Fau
         (Some(username), Some(password), None) => Credentials::Basic { username, password },
         // A forge's token alone goes as the password; any name will do.
         (None, Some(password), None) => Credentials::Basic { username: "git".to_owned(), password },
-        (Some(_), None, _) | (_, Some(_), Some(_)) => return Err(unknown_entry(&secret.name, "username without password, or both kinds")),
+        (Some(_), None, _) | (_, Some(_), Some(_)) => {
+            return Err(unknown_entry(&secret.name, "username without password, or both kinds"));
+        }
     };
     Ok(remote)
 }

@@ -57,7 +57,8 @@ impl Record {
 
 /// `main@4f1c…`: reference in short, commit in full.
 pub(super) fn revision(reference: &str, commit: &str) -> String {
-    let short = reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/tags/")).unwrap_or(reference);
+    let short =
+        reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/tags/")).unwrap_or(reference);
     format!("{short}@{commit}")
 }
 
@@ -166,7 +167,8 @@ impl Outcome {
     /// A commit is held back; the last good one stays.
     pub(super) fn held(spec: &WarrantSpec, polled: &Polled, held: &Held) -> Self {
         let record = Record::of(spec);
-        let stays = record.revision.as_ref().map_or("nothing is applied".to_owned(), |at| format!("{at} stays applied"));
+        let stays =
+            record.revision.as_ref().map_or("nothing is applied".to_owned(), |at| format!("{at} stays applied"));
         let message = format!("{}; {stays}", held.message);
         let no = Holds::no(reason(&held.code), message);
         let end = match held.class {
@@ -174,7 +176,9 @@ impl Outcome {
             Class::Refused | Class::Misconfigured | Class::Bug => TurnEnd::Refused,
         };
         let (verified, fresh) = match held.stage {
-            Stage::Fetching => (spec.applied.as_ref().map(|_| verified(spec)), Holds::no(no.reason.clone(), held.message.clone())),
+            Stage::Fetching => {
+                (spec.applied.as_ref().map(|_| verified(spec)), Holds::no(no.reason.clone(), held.message.clone()))
+            }
             Stage::Judging(_) => (Some(no.clone()), polled.fresh()),
             Stage::Rendering | Stage::Applying => {
                 (Some(Holds::yes("Verified", "every commit that is new is signed as the policy asks")), polled.fresh())
@@ -229,15 +233,22 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 
 fn verified(spec: &WarrantSpec) -> Holds {
     match spec.signers.first() {
-        Some(signature) => {
-            Holds::yes("Verified", format!("{} signed by {} with {}", signature.commit, signature.signer, signature.key))
-        }
+        Some(signature) => Holds::yes(
+            "Verified",
+            format!("{} signed by {} with {}", signature.commit, signature.signer, signature.key),
+        ),
         None => Holds::yes("PinnedRoot", "the applied commit is the pinned trust.root"),
     }
 }
 
 /// Tells what the turn of `sync` came to, and when the next one is due.
-pub(super) async fn report(desk: &Arc<Desk>, sync: &Sync, memory: &mut Memory, outcome: Outcome, took: Duration) -> Next {
+pub(super) async fn report(
+    desk: &Arc<Desk>,
+    sync: &Sync,
+    memory: &mut Memory,
+    outcome: Outcome,
+    took: Duration,
+) -> Next {
     let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
     desk.metrics.turn(&namespace, &name, outcome.end, took);
     desk.metrics.ready(&namespace, &name, outcome.ready.status == ConditionStatus::True);
@@ -264,7 +275,9 @@ pub(super) async fn report(desk: &Arc<Desk>, sync: &Sync, memory: &mut Memory, o
         observed_generation: sync.metadata.generation,
         conditions: found.clone(),
         last_attempted_revision: outcome.attempted.or(old.last_attempted_revision.clone()),
-        last_applied_revision: record.as_ref().map_or(old.last_applied_revision.clone(), |record| record.revision.clone()),
+        last_applied_revision: record
+            .as_ref()
+            .map_or(old.last_applied_revision.clone(), |record| record.revision.clone()),
         signer: record.as_ref().map_or(old.signer.clone(), |record| record.signer.clone()),
         objects: record.map_or(old.objects, |record| u32::try_from(record.objects).ok()),
         held_deletions: outcome.held_deletions.unwrap_or_else(|| old.held_deletions.clone()),
@@ -303,11 +316,19 @@ fn kept(previous: &[crate::api::Condition], kind: &str) -> Option<Holds> {
     Some(Holds { status: old.status, reason: old.reason.clone(), message: old.message.clone() })
 }
 
-fn tell(namespace: &str, name: &str, previous: &[crate::api::Condition], ready: &Holds, changes: (usize, usize), took: Duration) {
+fn tell(
+    namespace: &str,
+    name: &str,
+    previous: &[crate::api::Condition],
+    ready: &Holds,
+    changes: (usize, usize),
+    took: Duration,
+) {
     let (applied, pruned) = changes;
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let before = previous.iter().find(|condition| condition.kind == crate::api::condition_kind::READY);
-    let news = before.is_none_or(|old| old.status != ready.status || old.reason != ready.reason || old.message != ready.message);
+    let news = before
+        .is_none_or(|old| old.status != ready.status || old.reason != ready.reason || old.message != ready.message);
     if ready.status == ConditionStatus::False {
         if news {
             warn!(%namespace, sync = %name, reason = %ready.reason, message = %ready.message, milliseconds, "Sync is not ready");

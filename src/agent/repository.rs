@@ -48,7 +48,10 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> (Next, boo
                 info!(repository = %repository.name_any(), commit = %commit.head.short(), "the remote shows a new head");
             }
             let ready = Holds::yes("Fetched", format!("fetched {}@{}", commit.reference, commit.head));
-            (Told { ready, fetched: Some((head, policy.digest().to_owned())), ..Told::empty(polled.fresh()) }, Next::Interval(interval))
+            (
+                Told { ready, fetched: Some((head, policy.digest().to_owned())), ..Told::empty(polled.fresh()) },
+                Next::Interval(interval),
+            )
         }
         (Ok(_), Err(fault)) => {
             let ready = Holds::no(reason(&fault.code), fault.message.clone());
@@ -57,7 +60,14 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> (Next, boo
                 Class::Transient => Next::Retry { first: FIRST_RETRY.min(interval), interval },
                 Class::Refused | Class::Misconfigured | Class::Bug => Next::Interval(interval),
             };
-            (Told { ready, stalled: stalled.map(|no| Holds::yes(no.reason, no.message)), ..Told::empty(polled.fresh()) }, next)
+            (
+                Told {
+                    ready,
+                    stalled: stalled.map(|no| Holds::yes(no.reason, no.message)),
+                    ..Told::empty(polled.fresh())
+                },
+                next,
+            )
         }
     };
     report(desk, object, Some(&repository), told).await;
@@ -119,7 +129,8 @@ async fn report(desk: &Arc<Desk>, object: &DynamicObject, repository: Option<&Re
     if findings.ready.status == crate::api::ConditionStatus::False {
         warn!(repository = %name, reason = %findings.ready.reason, message = %findings.ready.message, "Repository is not ready");
     }
-    let (fetched, policy_digest) = told.fetched.map_or((old.fetched, old.policy_digest), |(head, digest)| (Some(head), Some(digest)));
+    let (fetched, policy_digest) =
+        told.fetched.map_or((old.fetched, old.policy_digest), |(head, digest)| (Some(head), Some(digest)));
     let answered = findings.fresh.as_ref().is_some_and(|fresh| fresh.status == crate::api::ConditionStatus::True);
     let status = RepositoryStatus {
         observed_generation: Some(findings.generation),

@@ -122,12 +122,7 @@ impl Round {
     }
 
     /// Takes one event in; true when the first list is complete.
-    fn take(
-        &mut self,
-        event: watcher::Result<watcher::Event<DynamicObject>>,
-        seen: &mut Vec<Key>,
-        kind: Kind,
-    ) -> bool {
+    fn take(&mut self, event: watcher::Result<watcher::Event<DynamicObject>>, seen: &mut Vec<Key>, kind: Kind) -> bool {
         let key = |object: &DynamicObject| kind.key(object);
         match event {
             Ok(watcher::Event::Apply(object)) => self.learn(key(&object), object),

@@ -105,13 +105,19 @@ impl Work<'_> {
         for api::LocalName { name } in &self.sync.spec.depends_on {
             let other = match api.get_opt(name).await {
                 Ok(Some(other)) => other.status.unwrap_or_default(),
-                Ok(None) => return Some(Outcome::waiting(format!("Sync {namespace}/{name} of dependsOn does not exist"))),
-                Err(fault) => return Some(Outcome::no_answer(&super::Error::request(format!("Sync {namespace}/{name}"), &fault))),
+                Ok(None) => {
+                    return Some(Outcome::waiting(format!("Sync {namespace}/{name} of dependsOn does not exist")));
+                }
+                Err(fault) => {
+                    return Some(Outcome::no_answer(&super::Error::request(format!("Sync {namespace}/{name}"), &fault)));
+                }
             };
             let kind = api::condition_kind::READY;
             let ready = other.conditions.iter().any(|one| one.kind == kind && one.status == ConditionStatus::True);
             if !ready || other.last_applied_revision != polled.revision() {
-                return Some(Outcome::waiting(format!("Sync {namespace}/{name} of dependsOn is not ready at this commit")));
+                return Some(Outcome::waiting(format!(
+                    "Sync {namespace}/{name} of dependsOn is not ready at this commit"
+                )));
             }
         }
         None
@@ -120,7 +126,10 @@ impl Work<'_> {
     fn repository(&self, object: Option<&DynamicObject>) -> Result<Repository, Outcome> {
         let name = &self.sync.spec.repository;
         let object = object.ok_or_else(|| {
-            Outcome::stalled("repository-not-found", format!("Repository {name} does not exist; make it, or name another"))
+            Outcome::stalled(
+                "repository-not-found",
+                format!("Repository {name} does not exist; make it, or name another"),
+            )
         })?;
         let read: Result<Repository, _> = serde_json::to_value(object).and_then(serde_json::from_value);
         let repository = read.map_err(|fault| {
@@ -132,7 +141,8 @@ impl Work<'_> {
         if own || allowed.iter().any(|one| *one == namespace || one == "*") {
             return Ok(repository);
         }
-        let message = format!("Repository {name} may not be used from namespace {namespace}; list it in allowedNamespaces");
+        let message =
+            format!("Repository {name} may not be used from namespace {namespace}; list it in allowedNamespaces");
         Err(Outcome::stalled("namespace-not-allowed", message))
     }
 
@@ -227,7 +237,8 @@ impl Work<'_> {
 
     async fn wanted(&self, repository: &Repository, policy: Policy, ledger: &Ledger) -> Result<Wanted, Outcome> {
         let spec = &self.sync.spec;
-        let path = RepoPath::root().resolve(&spec.path).map_err(|error| Outcome::stalled("bad-path", error.to_string()))?;
+        let path =
+            RepoPath::root().resolve(&spec.path).map_err(|error| Outcome::stalled("bad-path", error.to_string()))?;
         let keys = match &spec.decryption {
             None => Keyring::empty(),
             Some(decryption) => {
@@ -279,11 +290,7 @@ impl Work<'_> {
     }
 
     /// Judges in a thread of its own; a panic there is a refusal.
-    async fn judge(
-        &self,
-        fetched: Fetched<Commit>,
-        wanted: Wanted,
-    ) -> (Result<Admitted<Signed>, Held>, Wanted) {
+    async fn judge(&self, fetched: Fetched<Commit>, wanted: Wanted) -> (Result<Admitted<Signed>, Held>, Wanted) {
         let wanted = Arc::new(wanted);
         let lent = Arc::clone(&wanted);
         let head = fetched.what().head;
@@ -310,7 +317,8 @@ impl Work<'_> {
         let before = inventory(ledger.spec());
         let live = cluster.survey(&admitted, &before).await.map_err(|error| Held::applying(&error))?;
         let prune = self.prune(purpose, &proof.commit);
-        let plan = plan::plan(admitted, &before, &live, prune, &self.owner()).map_err(|error| Held::planning(&error))?;
+        let plan =
+            plan::plan(admitted, &before, &live, prune, &self.owner()).map_err(|error| Held::planning(&error))?;
         if purpose == Purpose::Newest {
             let ahead = entries(plan.intended());
             ledger.write_ahead(&proof.commit, ahead).await.map_err(|error| Held::recording(&error))?;
