@@ -4,9 +4,12 @@
 
 mod agent;
 mod build;
+mod connection;
 mod decrypt;
 mod failure;
+mod get;
 mod init;
+mod reconcile;
 mod repository_file;
 mod verdict;
 mod verify;
@@ -38,6 +41,10 @@ enum Command {
     Init(init::Args),
     /// Run the agent: in a cluster, or against a kubeconfig
     Agent(agent::Args),
+    /// Show repositories, syncs and warrants of the cluster
+    Get(get::Args),
+    /// Ask the agent for a turn now
+    Reconcile(reconcile::Args),
 }
 
 /// What a command found.
@@ -74,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Decrypt(args) => decrypt::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Agent(args) => agent::run(args, console),
+        Command::Get(args) => get::run(&args, console),
+        Command::Reconcile(args) => reconcile::run(&args, console),
     };
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

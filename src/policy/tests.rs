@@ -14,6 +14,7 @@ fn config_map(metadata: &serde_json::Value) -> serde_json::Value {
     whole
 }
 
+#[allow(clippy::needless_pass_by_value)] // literals read better
 fn judge(value: serde_json::Value, limits: &Limits) -> Result<Object, Vec<&'static str>> {
     match admit_all(vec![object(&value)], limits) {
         Ok(mut items) => Ok(items.remove(0).into_parts().0),

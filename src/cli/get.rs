@@ -1,0 +1,261 @@
+//! `gitwarrant get`.
+
+use serde_json::{Value, json};
+
+use crate::api;
+use crate::clock::{Clock, System};
+use crate::cluster::{Plain, Resource};
+
+use super::connection::{Connection, failure};
+use super::{Console, Failure, Outcome};
+
+/// Arguments of `get`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What to show
+    #[arg(value_enum, default_value_t = What::All)]
+    what: What,
+    /// Of every namespace
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+    /// Of this namespace; the context's where absent
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// How to show it
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// Where from, and who is believed
+    #[value(aliases = ["repository", "repo", "repos"])]
+    Repositories,
+    /// What is applied where
+    #[value(alias = "sync")]
+    Syncs,
+    /// What was applied on whose word
+    #[value(alias = "warrant")]
+    Warrants,
+    /// All of these
+    All,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Yaml,
+    Name,
+}
+
+/// One kind of resource, and the columns that are worth seeing.
+struct Kind {
+    what: What,
+    plural: &'static str,
+    singular: &'static str,
+    namespaced: bool,
+    columns: &'static [(&'static str, Column)],
+}
+
+/// Where a column's text comes from.
+#[derive(Clone, Copy)]
+enum Column {
+    /// A JSON pointer.
+    At(&'static str),
+    /// A part of the Ready condition.
+    Ready(&'static str),
+    /// The length of a list.
+    Count(&'static str),
+    /// How old it is.
+    Age,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind {
+        what: What::Repositories,
+        plural: "repositories",
+        singular: "repository",
+        namespaced: false,
+        columns: &[
+            ("READY", Column::Ready("status")),
+            ("REASON", Column::Ready("reason")),
+            ("REVISION", Column::At("/status/verified/revision")),
+            ("SIGNER", Column::At("/status/verified/signer")),
+            ("AGE", Column::Age),
+        ],
+    },
+    Kind {
+        what: What::Syncs,
+        plural: "syncs",
+        singular: "sync",
+        namespaced: true,
+        columns: &[
+            ("READY", Column::Ready("status")),
+            ("REASON", Column::Ready("reason")),
+            ("REVISION", Column::At("/status/lastAppliedRevision")),
+            ("SIGNER", Column::At("/status/signer")),
+            ("HELD", Column::Count("/status/heldDeletions")),
+            ("AGE", Column::Age),
+        ],
+    },
+    Kind {
+        what: What::Warrants,
+        plural: "warrants",
+        singular: "warrant",
+        namespaced: true,
+        columns: &[
+            ("REPOSITORY", Column::At("/spec/repository")),
+            ("APPLIED", Column::At("/spec/applied")),
+            ("SIGNER", Column::At("/spec/signers/0/signer")),
+            ("OBJECTS", Column::Count("/spec/inventory")),
+            ("AGE", Column::Age),
+        ],
+    },
+];
+
+/// Runs it.
+pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
+    let Console { out, talk } = console;
+    let found = args.connection.run(async |plain| fetch(args, &plain).await)?;
+    let text = match args.output {
+        Format::Table => tables(args, &found),
+        Format::Name => names(&found),
+        Format::Json => format!("{:#}\n", list(&found)),
+        Format::Yaml => serde_yaml::to_string(&list(&found))
+            .map_err(|error| Failure::because("output", "the objects cannot be written as YAML", &error))?,
+    };
+    write!(out, "{text}").map_err(|error| Failure::because("output", "stdout", &error))?;
+    if found.iter().all(|(_, items)| items.is_empty()) {
+        writeln!(talk, "nothing found").map_err(|error| Failure::because("output", "stderr", &error))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+type Found = Vec<(&'static Kind, Vec<Value>)>;
+
+async fn fetch(args: &Args, plain: &Plain) -> Result<Found, Failure> {
+    let mut found = Vec::new();
+    for kind in KINDS.iter().filter(|kind| args.what == What::All || args.what == kind.what) {
+        let namespace = args.namespace.as_deref().unwrap_or(plain.namespace());
+        let resource = Resource {
+            group: api::GROUP,
+            version: api::VERSION,
+            plural: kind.plural,
+            namespace: Some(namespace).filter(|_| kind.namespaced && !args.all_namespaces),
+        };
+        found.push((kind, plain.list(&resource).await.map_err(|error| failure(kind.plural, &error))?));
+    }
+    Ok(found)
+}
+
+fn list(found: &Found) -> Value {
+    let items: Vec<&Value> = found.iter().flat_map(|(_, items)| items).collect();
+    json!({"apiVersion": "cli.gitwarrant.io/v1", "kind": "List", "items": items})
+}
+
+fn names(found: &Found) -> String {
+    let line = |kind: &Kind, item: &Value| format!("{}.{}/{}\n", kind.singular, api::GROUP, at(item, "/metadata/name"));
+    found.iter().flat_map(|(kind, items)| items.iter().map(move |item| line(kind, item))).collect()
+}
+
+fn tables(args: &Args, found: &Found) -> String {
+    let mut tables = Vec::new();
+    for (kind, items) in found.iter().filter(|(_, items)| !items.is_empty()) {
+        let mut head: Vec<String> = kind.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        head.insert(0, "NAME".to_owned());
+        let with_namespace = kind.namespaced && args.all_namespaces;
+        if with_namespace {
+            head.insert(0, "NAMESPACE".to_owned());
+        }
+        let mut rows = vec![head];
+        for item in items {
+            let mut row: Vec<String> = kind.columns.iter().map(|(_, column)| cell(item, *column)).collect();
+            row.insert(0, at(item, "/metadata/name"));
+            if with_namespace {
+                row.insert(0, at(item, "/metadata/namespace"));
+            }
+            rows.push(row);
+        }
+        tables.push(table(&rows));
+    }
+    tables.join("\n")
+}
+
+/// Columns as wide as they need, two spaces apart.
+fn table(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+fn cell(item: &Value, column: Column) -> String {
+    match column {
+        Column::At(pointer) => at(item, pointer),
+        Column::Ready(field) => condition(item, api::condition_kind::READY, field).unwrap_or("-").to_owned(),
+        Column::Count(pointer) => {
+            item.pointer(pointer).and_then(Value::as_array).map_or("-".to_owned(), |list| list.len().to_string())
+        }
+        Column::Age => {
+            let made = item.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+            made.and_then(|text| text.parse().ok()).map_or("-".to_owned(), |made| age(made, System.now()))
+        }
+    }
+}
+
+/// One line: what a status holds may come from elsewhere.
+fn at(item: &Value, pointer: &str) -> String {
+    let text = item.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).unwrap_or("-");
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// A part of a condition.
+pub(super) fn condition<'a>(item: &'a Value, kind: &str, field: &str) -> Option<&'a str> {
+    let all = item.pointer("/status/conditions")?.as_array()?;
+    all.iter().find(|condition| condition["type"] == kind)?.get(field)?.as_str()
+}
+
+/// The largest unit alone: `31d`, `12m`.
+fn age(made: jiff::Timestamp, now: jiff::Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(made.as_second()).max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Column, age, cell, table};
+
+    #[test]
+    fn columns_line_up_and_lines_do_not_trail() {
+        let rows = [["NAME", "READY"], ["prod-eu", "True"], ["x", "-"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows), "NAME     READY\nprod-eu  True\nx        -\n");
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash_and_nothing_breaks_the_line() {
+        let item = json!({"status": {"signer": "a\nb", "conditions": [{"type": "Ready", "status": "False"}]}});
+        assert_eq!(cell(&item, Column::At("/status/signer")), "a\\nb");
+        assert_eq!(cell(&item, Column::At("/status/none")), "-");
+        assert_eq!(cell(&item, Column::Ready("status")), "False");
+    }
+
+    #[test]
+    fn ages_are_short() {
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        let shown = [5, 125, 7300, 200_000].map(|second| age(at(0), at(second)));
+        assert_eq!(shown, ["5s", "2m", "2h", "2d"]);
+    }
+}
