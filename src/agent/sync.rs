@@ -109,7 +109,10 @@ impl Work<'_> {
                     return Some(Outcome::waiting(format!("Sync {namespace}/{name} of dependsOn does not exist")));
                 }
                 Err(fault) => {
-                    return Some(Outcome::no_answer(&super::Error::request(format!("Sync {namespace}/{name}"), &fault)));
+                    return Some(Outcome::no_answer(&super::Error::request(
+                        format!("Sync {namespace}/{name}"),
+                        &fault,
+                    )));
                 }
             };
             let kind = api::condition_kind::READY;
