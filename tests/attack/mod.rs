@@ -1,4 +1,6 @@
 //! See the files beside this one.
 
 mod objects;
+mod tls;
 mod transport;
+mod workdir;

@@ -1,0 +1,73 @@
+//! A server that is not the one it claims to be.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use gitwarrant::git::{Error, Https, Mirror, Plain, Reference, Remote, Url};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::support::gitserver::GitServer;
+use crate::support::repo::Repo;
+use crate::support::tools;
+
+/// Runs `openssl` in `dir`; arguments are separated by spaces.
+fn openssl(dir: &Path, arguments: &str) {
+    let program = tools::find("openssl").unwrap_or_else(|missing| panic!("{missing}"));
+    tools::run(Command::new(program).current_dir(dir).args(arguments.split(' ')))
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// An authority in `dir`, and a server's certificate for `name` signed by it.
+fn server_config(dir: &Path, name: &str) -> rustls::ServerConfig {
+    fs::create_dir_all(dir).unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(dir, &format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=test-authority"));
+    openssl(dir, &format!("req {key} -keyout server.key -out server.csr -subj /CN=test-server"));
+    fs::write(dir.join("names"), format!("subjectAltName={name}\n")).unwrap();
+    let sign =
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt";
+    openssl(dir, sign);
+    let chain = CertificateDer::pem_file_iter(dir.join("server.crt")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).unwrap();
+    rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap()
+}
+
+fn check(server: &GitServer, ca: Option<&Path>) -> Result<(), Error> {
+    let url = Url::parse(&server.url("infra.git"), Plain::Refuse)?;
+    let ca = ca.map(|file| fs::read(file).unwrap());
+    let transport = Https::new(Remote { ca, ..Remote::new(url) })?;
+    Mirror::check(&transport, &Reference::Branch("main".into()), None).map(|_| ())
+}
+
+#[test]
+fn only_the_configured_authority_is_believed_and_only_for_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(&dir.path().join("work"));
+    repo.commit("a", "a");
+    fs::create_dir(dir.path().join("served")).unwrap();
+    repo.mirror(&dir.path().join("served/infra.git"));
+    let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+    let server = GitServer::start_tls(&dir.path().join("served"), server_config(&ours, "IP:127.0.0.1"));
+    let other = GitServer::start_tls(&dir.path().join("served"), server_config(&theirs, "DNS:other.example"));
+    check(&server, Some(&ours.join("ca.crt"))).unwrap();
+    for (server, ca) in [
+        // Nobody's authority.
+        (&server, None),
+        // Another authority.
+        (&server, Some(theirs.join("ca.crt"))),
+        // The right authority, another name.
+        (&other, Some(theirs.join("ca.crt"))),
+    ] {
+        assert_eq!(check(server, ca.as_deref()).unwrap_err().code(), "tls");
+    }
+    fs::write(dir.path().join("none.crt"), "no certificate\n").unwrap();
+    assert_eq!(check(&server, Some(&dir.path().join("none.crt"))).unwrap_err().code(), "bad-credentials");
+}
