@@ -86,12 +86,12 @@ impl<'a, O: Origin> Session<'a, O> {
         for written in &kustomization.resources {
             self.add_resource(path, written, &mut into)?;
         }
-        into.config.merge(Config::builtin())?;
+        let mut config = Config::builtin().clone();
         for written in &kustomization.configurations {
             let file = self.find(path, written)?;
-            let config = configure::configuration(Documents::open(self.opened, &file)?)?;
-            into.config.merge(&config)?;
+            config.merge(&configure::configuration(Documents::open(self.opened, &file)?)?)?;
         }
+        into.config.merge(&config)?;
         for written in &kustomization.crds {
             let file = self.find(path, written)?;
             let config = configure::definitions(Documents::open(self.opened, &file)?)?;
@@ -254,7 +254,8 @@ pub fn objects(documents: Documents) -> Result<Vec<Resource>, Error> {
     let mut resources = Vec::new();
     let mut opened_list = false;
     while let Some((tree, place)) = queue.pop_front() {
-        let resource = Resource::checked(tree, place)?;
+        let mut resource = Resource::checked(tree, place)?;
+        resource.take_former_names();
         let is_list = resource.kind().ends_with("List") && resource.body.get("items").is_some();
         if !is_list {
             resources.push(resource);

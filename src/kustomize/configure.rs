@@ -3,7 +3,7 @@
 use crate::model::Place;
 
 use super::error::{Code, Error};
-use super::fields::{Config, merge_specs};
+use super::fields::{Config, SECTIONS, merge_specs};
 use super::file::{FieldSpec, field_spec};
 use super::form::Form;
 use super::select::Gvk;
@@ -15,18 +15,7 @@ pub fn configuration(documents: Documents) -> Result<Config, Error> {
     let mut config = Config::default();
     for (tree, place) in documents.into_inner() {
         let mut form = Form::new("configuration", tree, &place)?;
-        for section in [
-            "namePrefix",
-            "nameSuffix",
-            "namespace",
-            "commonLabels",
-            "labels",
-            "templateLabels",
-            "commonAnnotations",
-            "varReference",
-            "images",
-            "replicas",
-        ] {
+        for section in SECTIONS {
             let specs = form.each(section, field_spec)?;
             if let Some(mine) = config.section(section) {
                 merge_specs(mine, &specs)?;

@@ -151,6 +151,7 @@ pub struct Config {
     pub common_labels: Vec<FieldSpec>,
     pub labels: Vec<FieldSpec>,
     pub template_labels: Vec<FieldSpec>,
+    pub claim_labels: Vec<FieldSpec>,
     pub common_annotations: Vec<FieldSpec>,
     pub name_reference: Vec<(Gvk, Vec<FieldSpec>)>,
     pub var_reference: Vec<FieldSpec>,
@@ -174,6 +175,7 @@ impl Config {
             "commonLabels" => Some(&mut self.common_labels),
             "labels" => Some(&mut self.labels),
             "templateLabels" => Some(&mut self.template_labels),
+            "volumeClaimTemplateLabels" => Some(&mut self.claim_labels),
             "commonAnnotations" => Some(&mut self.common_annotations),
             "varReference" => Some(&mut self.var_reference),
             "images" => Some(&mut self.images),
@@ -185,20 +187,10 @@ impl Config {
     /// Adds everything that `other` has and this has not.
     pub fn merge(&mut self, other: &Config) -> Result<(), Error> {
         let mut more = other.clone();
-        for name in [
-            "namePrefix",
-            "nameSuffix",
-            "namespace",
-            "commonLabels",
-            "labels",
-            "templateLabels",
-            "commonAnnotations",
-            "varReference",
-            "images",
-            "replicas",
-        ] {
+        for name in SECTIONS {
             if let (Some(mine), Some(theirs)) = (self.section(name), more.section(name)) {
                 merge_specs(mine, theirs)?;
+                sort(mine);
             }
         }
         for (target, specs) in &other.name_reference {
@@ -240,8 +232,34 @@ impl Config {
                 None => config.name_reference.push((target, vec![spec])),
             }
         }
+        for name in SECTIONS {
+            if let Some(specs) = config.section(name) {
+                sort(specs);
+            }
+        }
         config
     }
+}
+
+/// Sections of a configuration that are lists of fields.
+pub const SECTIONS: [&str; 11] = [
+    "namePrefix",
+    "nameSuffix",
+    "namespace",
+    "commonLabels",
+    "labels",
+    "templateLabels",
+    "volumeClaimTemplateLabels",
+    "commonAnnotations",
+    "varReference",
+    "images",
+    "replicas",
+];
+
+/// Special fields before general ones. That matters: merged onto an empty list, a general field is dropped where a
+/// special one with the same path is there already, and so a configuration takes the place of the default.
+fn sort(specs: &mut [FieldSpec]) {
+    specs.sort_by(|one, other| super::transform::compare_kinds(&one.gvk, &other.gvk));
 }
 
 /// Adds what is not there; the same field with another `create` is a contradiction.

@@ -51,6 +51,7 @@ pub struct Label {
     pub pairs: Vec<(String, String)>,
     pub include_selectors: bool,
     pub include_templates: bool,
+    pub include_claims: bool,
     pub specs: Vec<FieldSpec>,
 }
 
@@ -321,6 +322,7 @@ fn label(mut form: Form) -> Result<Label, Error> {
         pairs: form.pairs("pairs")?.unwrap_or_default(),
         include_selectors: form.truth("includeSelectors")?,
         include_templates: form.truth("includeTemplates")?,
+        include_claims: form.truth("includeVolumeClaimTemplates")?,
         specs: form.each("fields", field_spec)?,
     };
     form.done()?;

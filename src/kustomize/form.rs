@@ -11,6 +11,8 @@ pub struct Form {
     what: String,
     place: Place,
     fields: Vec<(String, Tree)>,
+    /// Numbers and booleans are taken as texts, and unknown fields left alone.
+    lenient: bool,
 }
 
 impl Form {
@@ -29,7 +31,15 @@ impl Form {
 
     /// The fields of a mapping.
     pub fn of(what: impl Into<String>, fields: Fields, place: &Place) -> Self {
-        Self { what: what.into(), place: place.clone(), fields: fields.into_iter().collect() }
+        Self { what: what.into(), place: place.clone(), fields: fields.into_iter().collect(), lenient: false }
+    }
+
+    /// The same, but as kustomize reads configurations of transformers: numbers and booleans are taken as texts, and
+    /// unknown fields are left alone.
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
     }
 
     /// The field, whatever it is; `None` where it is missing or null.
@@ -95,7 +105,9 @@ impl Form {
     /// A list of mappings, each read by `read`.
     pub fn each<T>(&mut self, name: &str, read: impl Fn(Form) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         let place = self.place.clone();
-        self.list(name)?.into_iter().map(|tree| read(Form::new(name, tree, &place)?)).collect()
+        let lenient = self.lenient;
+        let form = |tree| Form::new(name, tree, &place).map(|form| Form { lenient, ..form });
+        self.list(name)?.into_iter().map(|tree| read(form(tree)?)).collect()
     }
 
     /// A mapping of texts, in the order of keys; `None` where it is missing.
@@ -117,13 +129,15 @@ impl Form {
     /// A mapping; `None` where it is missing.
     pub fn form(&mut self, name: &str) -> Result<Option<Form>, Error> {
         let place = self.place.clone();
-        self.any(name).map(|tree| Form::new(name, tree, &place)).transpose()
+        let lenient = self.lenient;
+        self.any(name).map(|tree| Form::new(name, tree, &place).map(|form| Form { lenient, ..form })).transpose()
     }
 
     /// Refuses what was not asked for.
     pub fn done(self) -> Result<(), Error> {
         match self.fields.first() {
             None => Ok(()),
+            Some(_) if self.lenient => Ok(()),
             Some((name, _)) => {
                 let text = format!("{}: unknown field `{name}`", self.what);
                 Err(Error::new(Code::UnknownOrBadField, text).at(self.place))
@@ -144,6 +158,7 @@ impl Form {
     fn text_of(&self, name: &str, tree: Tree) -> Result<String, Error> {
         match tree {
             Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Time | Tag::Binary }) => Ok(text),
+            Tree::Leaf(Leaf::Open { text, .. }) if self.lenient => Ok(text),
             other => Err(self.wrong(name, "a text (in quotes, where it looks like a number or a boolean)", &other)),
         }
     }

@@ -33,7 +33,13 @@ pub fn named_files(documents: &Documents) -> Vec<String> {
             let list = tree.get(name).and_then(Tree::as_list).unwrap_or_default();
             list.iter().filter_map(Tree::as_text).map(str::to_owned).collect::<Vec<_>>()
         };
-        let text = |name: &str| tree.get(name).and_then(Tree::as_text).map(str::to_owned);
+        let text = |wanted: &str| {
+            let fields = tree.as_map()?;
+            let found = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.and_then(|(_, value)| value.as_text()).map(str::to_owned)
+        };
+        // A configuration that gives the same thing twice is refused later, for that reason.
+        let twice = ["patch", "jsonOp"].iter().any(|name| text(name).is_some_and(|text| !text.is_empty()));
         match kind {
             "ConfigMapGenerator" | "SecretGenerator" => {
                 files.extend(texts("envs"));
@@ -43,7 +49,7 @@ pub fn named_files(documents: &Documents) -> Vec<String> {
                 );
             }
             "PatchTransformer" | "PatchJson6902Transformer" => {
-                files.extend(text("path").filter(|path| !path.is_empty()))
+                files.extend(text("path").filter(|path| !path.is_empty() && !twice));
             }
             "PatchStrategicMergeTransformer" => {
                 let path = crate::model::RepoPath::root();
@@ -72,7 +78,7 @@ fn steps<O: Origin>(resource: Resource, role: Role, read: &Reader<'_, O>) -> Res
         return Err(Error::new(Code::PluginDisabled, text));
     }
     let kind = resource.kind().to_owned();
-    let mut form = Form::new(kind.clone(), resource.body, &resource.place)?;
+    let mut form = Form::new(kind.clone(), resource.body, &resource.place)?.lenient();
     let (name, namespace) = match form.form("metadata")? {
         Some(mut metadata) => (metadata.text_or_empty("name")?, metadata.text_or_empty("namespace")?),
         None => (String::new(), String::new()),
@@ -223,7 +229,7 @@ fn value<O: Origin>(mut form: Form, read: &Reader<'_, O>) -> Result<Vec<Step>, E
     let more = form.text_or_empty("targetFilePath")?;
     if !more.is_empty() {
         for (tree, place) in read.documents(&more)?.into_inner() {
-            targets.extend(Form::new("targets", tree, &place)?.each("targets", value_target)?);
+            targets.extend(Form::new("targets", tree, &place)?.lenient().each("targets", value_target)?);
         }
     }
     if targets.is_empty() {

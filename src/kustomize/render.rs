@@ -14,7 +14,6 @@ use super::resource::Resource;
 use super::step::add_hashes;
 use super::substitute;
 use super::transform::sort_legacy;
-use super::tree::Tree;
 
 /// The objects that a kustomization makes, in order. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Rendered<O: Origin> {
@@ -102,10 +101,6 @@ fn is_local(resource: &Resource) -> bool {
 
 fn object(resource: Resource) -> Result<Object, Error> {
     let id = resource.id();
-    if resource.body.get("apiVersion").and_then(Tree::as_string).is_none_or(str::is_empty) {
-        let text = "an object must have an `apiVersion` that is a text";
-        return Err(Error::new(Code::MissingKindOrName, text).at(resource.place).of(id));
-    }
     let (node, place) = resource.finish()?;
     let Node::Map(body) = node else {
         return Err(Error::new(Code::MissingKindOrName, "an object must be a mapping").at(place).of(id));

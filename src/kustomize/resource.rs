@@ -81,6 +81,23 @@ impl Resource {
         Ok(resource)
     }
 
+    /// Takes former names out of the annotations in which kustomize keeps them.
+    pub fn take_former_names(&mut self) {
+        const PREFIX: &str = "internal.config.kubernetes.io/";
+        let metadata = self.body.as_map_mut().and_then(|body| body.get_mut("metadata")?.as_map_mut());
+        let Some(Tree::Map(annotations)) = metadata.and_then(|metadata| metadata.get_mut("annotations")) else {
+            return;
+        };
+        let mut take = |name: &str| {
+            let taken = annotations.remove(&format!("{PREFIX}{name}"));
+            let text = taken.as_ref().and_then(Tree::as_text).unwrap_or_default();
+            text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (names, kinds, namespaces) = (take("previousNames"), take("previousKinds"), take("previousNamespaces"));
+        let former = names.into_iter().zip(kinds).zip(namespaces);
+        self.previous = former.map(|((name, kind), namespace)| Former { namespace, name, kind }).collect();
+    }
+
     fn meta(&self, path: &[&str]) -> &str {
         self.body.at(path).filter(|tree| !tree.is_null()).and_then(Tree::as_text).unwrap_or_default()
     }

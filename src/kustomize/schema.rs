@@ -116,19 +116,18 @@ impl Schema {
         };
         let numbers: HashMap<&str, usize> =
             definitions.iter().enumerate().map(|(number, (name, _))| (name, number)).collect();
+        let mut reading = Reading { types: vec![HashMap::new(); definitions.len()], numbers: &numbers };
         let mut schema = Self::default();
         for (number, (_, definition)) in definitions.iter().enumerate() {
-            let properties = definition.at(&["properties"]).and_then(Node::as_map);
-            let properties = properties.into_iter().flat_map(crate::model::Map::iter);
-            schema.types.push(properties.map(|(name, node)| (name.to_owned(), described(node, &numbers))).collect());
+            reading.types[number] = reading.properties(definition);
             let kinds = definition.at(&["x-kubernetes-group-version-kind"]).and_then(Node::as_list).unwrap_or_default();
-            // kustomize looks at the first only.
-            if let [only] = kinds {
-                let text = |name| only.at(&[name]).and_then(Node::as_text).unwrap_or_default().to_owned();
+            for kind in kinds {
+                let text = |name| kind.at(&[name]).and_then(Node::as_text).unwrap_or_default().to_owned();
                 let gvk = Gvk { group: text("group"), version: text("version"), kind: text("kind") };
                 schema.kinds.insert((gvk.api_version(), gvk.kind), number);
             }
         }
+        schema.types = reading.types;
         Ok(Arc::new(schema))
     }
 }
@@ -156,24 +155,45 @@ fn property(word: &str) -> (String, Property) {
     (name.to_owned(), Property { child: number.parse().ok().map(|number| (shape, number)), merged_by })
 }
 
-/// A property as an OpenAPI document describes it.
-fn described(node: &Node, numbers: &HashMap<&str, usize>) -> Property {
-    let refers = |node: &Node| {
-        let name = node.at(&["$ref"])?.as_text()?.strip_prefix("#/definitions/")?;
-        numbers.get(name).copied()
-    };
-    let child = refers(node)
-        .map(|number| (Shape::One, number))
-        .or_else(|| Some((Shape::List, refers(node.at(&["items"])?)?)))
-        .or_else(|| Some((Shape::Map, refers(node.at(&["additionalProperties"])?)?)));
-    let strategy = node.at(&["x-kubernetes-patch-strategy"]).and_then(Node::as_text);
-    let merged_by = strategy.filter(|text| text.split(',').any(|word| word == "merge")).map(|_| {
-        let listed = node.at(&["x-kubernetes-list-map-keys"]).and_then(Node::as_list);
-        let key = node.at(&["x-kubernetes-patch-merge-key"]).and_then(Node::as_text);
-        match listed {
-            Some(keys) => keys.iter().filter_map(Node::as_text).map(str::to_owned).collect(),
-            None => key.into_iter().map(str::to_owned).collect(),
+/// Types of an OpenAPI document: the named ones first, then those described in place.
+struct Reading<'a> {
+    types: Vec<HashMap<String, Property>>,
+    numbers: &'a HashMap<&'a str, usize>,
+}
+
+impl Reading<'_> {
+    fn properties(&mut self, node: &Node) -> HashMap<String, Property> {
+        let properties = node.at(&["properties"]).and_then(Node::as_map);
+        let properties = properties.into_iter().flat_map(crate::model::Map::iter);
+        properties.map(|(name, node)| (name.to_owned(), self.described(node))).collect()
+    }
+
+    /// The number of the type that `node` names or describes.
+    fn number(&mut self, node: &Node) -> Option<usize> {
+        if let Some(name) = node.at(&["$ref"]).and_then(Node::as_text) {
+            return self.numbers.get(name.strip_prefix("#/definitions/")?).copied();
         }
-    });
-    Property { child, merged_by }
+        node.at(&["properties"])?;
+        let properties = self.properties(node);
+        self.types.push(properties);
+        Some(self.types.len() - 1)
+    }
+
+    fn described(&mut self, node: &Node) -> Property {
+        let child = self
+            .number(node)
+            .map(|number| (Shape::One, number))
+            .or_else(|| Some((Shape::List, self.number(node.at(&["items"])?)?)))
+            .or_else(|| Some((Shape::Map, self.number(node.at(&["additionalProperties"])?)?)));
+        let strategy = node.at(&["x-kubernetes-patch-strategy"]).and_then(Node::as_text);
+        let merged_by = strategy.filter(|text| text.split(',').any(|word| word == "merge")).map(|_| {
+            let listed = node.at(&["x-kubernetes-list-map-keys"]).and_then(Node::as_list);
+            let key = node.at(&["x-kubernetes-patch-merge-key"]).and_then(Node::as_text);
+            match listed {
+                Some(keys) => keys.iter().filter_map(Node::as_text).map(str::to_owned).collect(),
+                None => key.into_iter().map(str::to_owned).collect(),
+            }
+        });
+        Property { child, merged_by }
+    }
 }

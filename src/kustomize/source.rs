@@ -28,6 +28,19 @@ impl Documents {
         Ok(Self(documents))
     }
 
+    /// Reads a JSON patch as kustomize does, by the scalar rules of YAML 1.1; `None` where it is not a list.
+    pub fn read_operations(text: &str, path: &RepoPath) -> Result<Option<Tree>, Error> {
+        let place = Place { file: path.clone(), line: 0 };
+        let wrong = |error: yaml::Error| Error::yaml(place.clone(), &error);
+        let mut documents = yaml::parse(text, Limits::MANIFEST).map_err(wrong)?;
+        if documents.len() != 1 || !matches!(documents[0].root.kind, yaml::Kind::List(_)) {
+            return Ok(None);
+        }
+        let root = documents.remove(0).root;
+        let tree = if text.starts_with('[') { Tree::from_raw(root) } else { super::file::old_tree(root) };
+        tree.map(Some).map_err(wrong)
+    }
+
     /// Reads bytes.
     pub fn from_bytes(bytes: &[u8], path: &RepoPath) -> Result<Self, Error> {
         Self::read(utf8(bytes, path)?, path)
@@ -83,7 +96,8 @@ pub fn text<'a, O: Origin>(opened: &'a Opened<O>, path: &RepoPath) -> Result<&'a
     }
 }
 
-fn utf8<'a>(bytes: &'a [u8], path: &RepoPath) -> Result<&'a str, Error> {
+/// The text of a file.
+pub fn utf8<'a>(bytes: &'a [u8], path: &RepoPath) -> Result<&'a str, Error> {
     std::str::from_utf8(bytes)
         .map_err(|_| Error::new(Code::MalformedYaml, "the file is not UTF-8").at(Place { file: path.clone(), line: 0 }))
 }

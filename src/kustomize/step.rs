@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Place, RepoPath};
-use crate::sops::Opened;
+use crate::sops::{File, Opened};
 use crate::trust::Origin;
 
 use super::error::{Code, Error};
@@ -12,7 +12,7 @@ use super::file::{self, FieldSpec, Image, Kustomization, Patch, Replacement, Rep
 use super::form::Form;
 use super::hash;
 use super::layout::inline;
-use super::patch::{Patches, apply_strategic, patches_of};
+use super::patch::{Patches, apply_strategic, json_patch_of, patches_of};
 use super::replace::replace;
 use super::resource::Resource;
 use super::schema::Schema;
@@ -135,15 +135,15 @@ impl<O: Origin> Reader<'_, O> {
         match (entry.path.as_str(), entry.patch.trim()) {
             ("", "") => Err(refuse("a patch needs a `path` or a `patch`")),
             ("", text) => {
-                let documents = Documents::read(text, &self.place.file);
-                let documents = documents.map_err(|error| error.with_code(Code::PatchInvalid))?;
-                patches_of(documents, &self.place)
+                patches_of_text(text, &self.place)
             }
             (written, "") => {
                 let file = (self.find)(written)?;
-                let documents = Documents::open(self.opened, &file);
-                let documents = documents.map_err(|error| error.with_code(Code::PatchInvalid))?;
-                patches_of(documents, &Place { file, line: 0 })
+                let place = Place { file: file.clone(), line: 0 };
+                match source::file(self.opened, &file)? {
+                    File::Plain(bytes) => patches_of_text(source::utf8(bytes, &file)?, &place),
+                    File::Sealed(_) => patches_of(Documents::open(self.opened, &file)?, &place),
+                }
             }
             _ => Err(refuse("a patch has either a `path` or a `patch`, not both")),
         }
@@ -185,7 +185,7 @@ impl<O: Origin> Reader<'_, O> {
                             other @ (Tree::Map(_) | Tree::Leaf(_)) => vec![other],
                         };
                         for tree in trees {
-                            replacements.push(file::replacement(Form::new("replacement", tree, &place)?)?);
+                            replacements.push(file::replacement(Form::new("replacement", tree, &place)?.lenient())?);
                         }
                     }
                 }
@@ -193,6 +193,15 @@ impl<O: Origin> Reader<'_, O> {
         }
         Ok(replacements)
     }
+}
+
+/// The patches of a text.
+fn patches_of_text(text: &str, place: &Place) -> Result<Patches, Error> {
+    let invalid = |error: Error| error.with_code(Code::PatchInvalid);
+    if let Some(operations) = Documents::read_operations(text, &place.file).map_err(invalid)? {
+        return json_patch_of(operations, place);
+    }
+    patches_of(Documents::read(text, &place.file).map_err(invalid)?, place)
 }
 
 fn manifests(documents: Documents) -> Result<Vec<Resource>, Error> {
@@ -231,6 +240,9 @@ pub fn of_kustomization<O: Origin>(
         } else {
             if label.include_templates {
                 merge_specs(&mut specs, &config.template_labels)?;
+            }
+            if label.include_claims {
+                merge_specs(&mut specs, &config.claim_labels)?;
             }
             merge_specs(&mut specs, &[FieldSpec::everywhere("metadata/labels")])?;
         }

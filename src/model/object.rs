@@ -69,9 +69,10 @@ impl Object {
     /// Reads the identity; it can always be read again afterwards.
     ///
     /// # Errors
-    /// Where apiVersion, kind or metadata.name is missing, sealed or not a text.
+    /// Where kind or metadata.name is missing, sealed or not a text. (An apiVersion that is missing is for the API server
+    /// to refuse: rendering is no place to know which there are.)
     pub fn new(body: Map, place: Place) -> Result<Self, ObjectError> {
-        for field in ["apiVersion", "kind", "metadata.name"] {
+        for field in ["kind", "metadata.name"] {
             let path: Vec<&str> = field.split('.').collect();
             let found = path.iter().skip(1).try_fold(body.get(path[0]), |node, key| Some(node?.as_map()?.get(key)));
             if found.flatten().and_then(Node::as_text).is_none_or(str::is_empty) {

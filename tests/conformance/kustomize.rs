@@ -104,7 +104,12 @@ fn read(top: &Path, folder: &Path, files: &mut BTreeMap<RepoPath, Vec<u8>>) {
             read(top, &path, files);
         } else {
             let name = path.strip_prefix(top).unwrap().to_string_lossy().into_owned();
-            files.insert(RepoPath::parse(&name).unwrap(), std::fs::read(&path).unwrap());
+            let mut bytes = std::fs::read(&path).unwrap();
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                // The place where the case was when it was made.
+                bytes = text.replace("@@CASE_ROOT@@", "/made/here").into_bytes();
+            }
+            files.insert(RepoPath::parse(&name).unwrap(), bytes);
         }
     }
 }

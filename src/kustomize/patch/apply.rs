@@ -19,6 +19,11 @@ pub enum Patches {
     Json(Vec<json::Operation>),
 }
 
+/// A JSON patch.
+pub fn json_patch_of(operations: Tree, place: &Place) -> Result<Patches, Error> {
+    json::read(operations, place).map(Patches::Json)
+}
+
 /// Tells a strategic merge patch from a JSON patch.
 pub fn patches_of(documents: Documents, place: &Place) -> Result<Patches, Error> {
     let invalid = || {

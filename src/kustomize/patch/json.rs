@@ -156,11 +156,15 @@ fn remove(body: &mut Tree, path: &str) -> Result<Tree, Error> {
 fn replace(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
     let (tree, name) = container(body, path)?;
     let slot = match tree {
-        Tree::Map(fields) => fields.get_mut(&name),
+        // The library behind kustomize does not mind that the field is missing.
+        Tree::Map(fields) => {
+            fields.set(&name, value);
+            return Ok(());
+        }
         Tree::List(list) => index(&name, list.len()).and_then(|at| list.get_mut(at)),
         Tree::Leaf(_) => None,
     };
-    *slot.ok_or_else(|| failed(path, "there is nothing to replace; use `add`"))? = value;
+    *slot.ok_or_else(|| failed(path, "there is nothing to replace"))? = value;
     Ok(())
 }
 

@@ -5,4 +5,4 @@ mod json;
 mod merge_list;
 mod strategic;
 
-pub use apply::{Patches, apply_strategic, patches_of};
+pub use apply::{Patches, apply_strategic, json_patch_of, patches_of};

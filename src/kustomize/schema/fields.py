@@ -33,6 +33,11 @@ for file in ["metadatalabels", "nameprefix", "namesuffix", "namespace", "commonl
                 specs.append(spec)
             key, value = line.strip().removeprefix("- ").split(": ")
             spec[key] = value.strip().strip('"')
+    # Since v5.8.2, claims have a section of their own, and are no longer in that of templates.
+    claims = [spec for spec in specs if section == "templateLabels" and "volumeClaimTemplates" in spec["path"]]
+    for spec in claims:
+        specs.remove(spec)
+        print("volumeClaimTemplateLabels - ", spec["path"], " ", spec["group"], " - ", spec["kind"], " create", sep="")
     for spec in specs:
         target = spec["target"]
         name = "-" if target is None else "|".join([target.get("group", "-"), target.get("version", "-"), target["kind"]])

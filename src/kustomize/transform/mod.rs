@@ -11,5 +11,5 @@ pub use affix::{Affix, affix};
 pub use images::set_image;
 pub use labels::{add_annotations, add_labels};
 pub use namespace::{Namespacing, Subjects, set_namespace};
-pub use order::sort_legacy;
+pub use order::{compare_kinds, sort_legacy};
 pub use replicas::set_replicas;

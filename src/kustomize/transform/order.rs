@@ -60,6 +60,16 @@ pub fn sort_legacy(lists: Option<&(Vec<String>, Vec<String>)>, resources: &mut V
     resources.extend(keyed.into_iter().map(|(_, resource)| resource));
 }
 
+/// Kinds in kustomize's own order, then by group, version and kind.
+pub fn compare_kinds(one: &Gvk, other: &Gvk) -> Ordering {
+    let rank = |gvk: &Gvk| {
+        let first = FIRST.iter().rev().zip(1i64..).find(|(kind, _)| **kind == gvk.kind).map(|(_, rank)| -rank);
+        let last = || LAST.iter().zip(1i64..).find(|(kind, _)| **kind == gvk.kind).map(|(_, rank)| rank);
+        first.or_else(last).unwrap_or(0)
+    };
+    rank(one).cmp(&rank(other)).then_with(|| text(one).cmp(&text(other)))
+}
+
 fn compare(one: &Id, other: &Id, ranks: &HashMap<&str, i64>) -> Ordering {
     let rank = |id: &Id| ranks.get(id.gvk.kind.as_str()).copied().unwrap_or(0);
     if one.gvk == other.gvk {
