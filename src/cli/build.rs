@@ -1,12 +1,199 @@
 //! `gitwarrant build`.
 
+use std::path::{Path, PathBuf};
+
+use super::decrypt::key_files;
 use super::{Console, Failure, Outcome};
+use crate::git;
+use crate::keysource::Keyring;
+use crate::kustomize::{self, Code, LoadRestrictor, Options, Order, PlainFolders};
+use crate::model::yaml::{self, Limits};
+use crate::model::{Node, Object, RepoPath, show, wire};
+use crate::sops;
+use crate::trust::{Local, Sources, Tree};
 
 /// Arguments of `build`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The folder with the kustomization
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t = Output::Yaml)]
+    output: Output,
+    /// Print decrypted values in clear
+    #[arg(long)]
+    reveal: bool,
+    /// Where files may be: below each kustomization, or anywhere in the tree
+    #[arg(long, value_enum, default_value_t = Restrictor::Root)]
+    load_restrictor: Restrictor,
+    /// The top of the tree; bases may be anywhere in it. By default as far up as bases reach: to the top of the working
+    /// copy, or three folders where there is none
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// A file of age identities
+    #[arg(long, value_name = "FILE")]
+    age_key_file: Vec<PathBuf>,
+    /// A file of armored OpenPGP private keys, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    pgp_key_file: Vec<PathBuf>,
+    /// An OpenSSH private key that age encrypts for, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    ssh_key_file: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Output {
+    /// A stream of documents
+    Yaml,
+    /// One list
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Restrictor {
+    Root,
+    None,
+}
 
 /// Runs it.
-pub fn run(_args: &Args, _console: Console<'_>) -> Result<Outcome, Failure> {
-    Err(Failure::new("not-built", "this command is not built yet"))
+pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
+    let options = Options {
+        load_restrictor: match args.load_restrictor {
+            Restrictor::Root => LoadRestrictor::Root,
+            Restrictor::None => LoadRestrictor::None,
+        },
+        plain_folders: PlainFolders::Refused,
+        order: Order::AsWritten,
+    };
+    let (sources, path) = match gathered(args, &options)? {
+        Ok(gathered) => gathered,
+        Err(errors) => return refused(console, &errors),
+    };
+    let keys = match Keyring::read(key_files(&args.age_key_file, &args.pgp_key_file, &args.ssh_key_file)?) {
+        Ok(keys) => keys,
+        Err(error) => {
+            drop(writeln!(console.talk, "error[{}]: {error}", error.code()));
+            return Ok(Outcome::Finding);
+        }
+    };
+    let opened = match sops::unseal(sources, &keys) {
+        Ok(opened) => opened,
+        Err(errors) => {
+            for error in errors.iter() {
+                drop(writeln!(console.talk, "error[{}]: {error}", error.code()));
+            }
+            drop(writeln!(
+                console.talk,
+                "  = help: give the key with --age-key-file, --pgp-key-file or --ssh-key-file"
+            ));
+            return Ok(Outcome::Finding);
+        }
+    };
+    match kustomize::render(opened, &path, &options) {
+        Ok(rendered) => print(args, rendered.objects(), console),
+        // The agent refuses this; `kustomize build` prints nothing and is content, and so are scripts around it.
+        Err(errors) if errors.iter().all(|error| error.code() == Code::EmptyRender) => {
+            drop(writeln!(console.talk, "warning: {errors}; a Sync of it would be refused"));
+            print(args, &[], console)
+        }
+        Err(errors) => refused(console, &errors),
+    }
+}
+
+fn refused(console: Console<'_>, errors: &kustomize::Errors) -> Result<Outcome, Failure> {
+    for error in errors.iter() {
+        drop(writeln!(console.talk, "error[{}]: {error}", error.code().as_str()));
+    }
+    Ok(Outcome::Finding)
+}
+
+type Gathered = Result<(Sources<Local>, RepoPath), kustomize::Errors>;
+
+/// The files that `dir` needs, out of the smallest tree that holds them all.
+fn gathered(args: &Args, options: &Options) -> Result<Gathered, Failure> {
+    let absent = |error: &dyn std::error::Error| {
+        Failure::because("missing-file", format!("{} is not a folder that can be read", args.dir.display()), error)
+    };
+    let dir = args.dir.canonicalize().map_err(|error| absent(&error))?;
+    if !dir.is_dir() {
+        return Err(Failure::new("missing-file", format!("{} is not a folder", args.dir.display())));
+    }
+    let tops = match &args.root {
+        Some(root) => vec![root.canonicalize().map_err(|error| absent(&error))?],
+        None => tops(&dir),
+    };
+    let mut outcome = None;
+    for top in tops {
+        let below = dir.strip_prefix(&top).ok().and_then(Path::to_str);
+        let path = below.and_then(|below| RepoPath::root().resolve(if below.is_empty() { "." } else { below }).ok());
+        let Some(path) = path else {
+            let text = format!("{} is not below {}", args.dir.display(), top.display());
+            return Err(Failure::new("usage", text));
+        };
+        let files = match git::files(&top) {
+            Ok(files) => files,
+            // A tree that is too large to read ends the search; what is known is what the smaller one said.
+            Err(_) if outcome.is_some() => break,
+            Err(error) => {
+                return Err(Failure::because("unreadable", format!("{} cannot be read", top.display()), &error));
+            }
+        };
+        let gathered = kustomize::gather(Tree::local(files), &path, options).map(|sources| (sources, path));
+        let leaves = |errors: &kustomize::Errors| errors.iter().any(|error| error.code() == Code::OutsideTree);
+        let done = !gathered.as_ref().is_err_and(leaves);
+        outcome = Some(gathered);
+        if done {
+            break;
+        }
+    }
+    outcome.ok_or_else(|| Failure::new("missing-file", "there is no folder to look at"))
+}
+
+/// Folders that may be the top of the tree, the smallest first.
+fn tops(dir: &Path) -> Vec<PathBuf> {
+    const WITHOUT_GIT: usize = 4;
+    let to_git = dir.ancestors().position(|folder| folder.join(".git").exists()).map(|depth| depth + 1);
+    dir.ancestors().take(to_git.unwrap_or(WITHOUT_GIT)).map(Path::to_owned).collect()
+}
+
+fn print(args: &Args, objects: &[Object], console: Console<'_>) -> Result<Outcome, Failure> {
+    let failed = |error: std::io::Error| Failure::because("output", "the objects could not be written", &error);
+    let json = matches!(args.output, Output::Json);
+    let mut start = if json { "[" } else { "" };
+    for object in objects {
+        console.out.write_all(start.as_bytes()).map_err(failed)?;
+        start = if json { "," } else { "---\n" };
+        match (args.reveal, args.output) {
+            (false, Output::Json) => {
+                let text = show::json(&Node::Map(object.body().share()));
+                console.out.write_all(text.as_bytes()).map_err(failed)?;
+            }
+            (true, Output::Json) => console.out.write_all(&wire::json_of_map(object.body())).map_err(failed)?,
+            (false, Output::Yaml) => {
+                console.out.write_all(show::yaml_sorted(object.body()).as_bytes()).map_err(failed)?;
+            }
+            (true, Output::Yaml) => {
+                console.out.write_all(revealed(object).as_bytes()).map_err(failed)?;
+            }
+        }
+    }
+    if json {
+        let end: &[u8] = if objects.is_empty() { b"[]\n" } else { b"]\n" };
+        console.out.write_all(end).map_err(failed)?;
+    }
+    console.out.flush().map_err(failed)?;
+    Ok(Outcome::Fine)
+}
+
+/// An object as YAML, decrypted values in clear: it goes through the one serialiser that may see them.
+fn revealed(object: &Object) -> String {
+    let json = wire::json_of_map(object.body());
+    let limits = Limits { bytes: usize::MAX, depth: 1024, values: usize::MAX, ..Limits::MANIFEST };
+    let text = String::from_utf8_lossy(&json);
+    match yaml::read(&text, limits).map(|mut documents| documents.pop()) {
+        Ok(Some((Node::Map(map), _))) => show::yaml_sorted(&map),
+        // JSON is YAML: nothing is lost, only the looks.
+        Ok(_) | Err(_) => format!("{text}\n"),
+    }
 }

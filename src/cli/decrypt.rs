@@ -38,7 +38,7 @@ fn format(name: &str) -> Result<Format, String> {
 pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let name = args.file.display().to_string();
     let bytes = read(&args.file)?;
-    let keys = match Keyring::read(key_files(args)?) {
+    let keys = match Keyring::read(key_files(&args.age_key_file, &args.pgp_key_file, &args.ssh_key_file)?) {
         Ok(keys) => keys,
         Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
     };
@@ -72,10 +72,9 @@ fn refused(console: &mut Console<'_>, code: &str, message: &str) -> Outcome {
 const MAX_KEY_FILE: u64 = 1 << 20;
 
 /// The keys of the flags and of the environment, named as in a Secret.
-fn key_files(args: &Args) -> Result<Vec<(String, Secret)>, Failure> {
+pub(super) fn key_files(age: &[PathBuf], pgp: &[PathBuf], ssh: &[PathBuf]) -> Result<Vec<(String, Secret)>, Failure> {
     let mut files = Vec::new();
-    for (paths, suffix) in [(&args.age_key_file, "agekey"), (&args.pgp_key_file, "asc"), (&args.ssh_key_file, "sshkey")]
-    {
+    for (paths, suffix) in [(age, "agekey"), (pgp, "asc"), (ssh, "sshkey")] {
         for path in paths {
             files.push((format!("{}.{suffix}", path.display()), read_key(path)?));
         }

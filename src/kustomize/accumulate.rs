@@ -7,9 +7,10 @@ use crate::sops::Opened;
 use crate::trust::Origin;
 
 use super::configure;
+use super::entry::Var;
 use super::error::{Code, Error};
 use super::fields::Config;
-use super::file::{Kustomization, Var};
+use super::file::Kustomization;
 use super::generate::{Product, generate};
 use super::layout::{Folder, Target, inline};
 use super::options::Options;

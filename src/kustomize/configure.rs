@@ -2,9 +2,9 @@
 
 use crate::model::Place;
 
+use super::entry::{FieldSpec, field_spec};
 use super::error::{Code, Error};
 use super::fields::{Config, SECTIONS, merge_specs};
-use super::file::{FieldSpec, field_spec};
 use super::form::Form;
 use super::select::Gvk;
 use super::source::Documents;

@@ -1,6 +1,6 @@
 //! Why a kustomization cannot be rendered.
 
-use crate::model::Place;
+use crate::model::{Class, Place};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum Code {
     MultipleKustomizationFiles,
     /// A schema that cannot be used.
     OpenApi,
+    /// A path that leaves the tree; the same word as for a file where files may not be.
+    OutsideTree,
     /// A patch that cannot be read.
     PatchInvalid,
     /// A patch that fits no object, or several.
@@ -94,7 +96,7 @@ impl Code {
             Code::GeneratorInput => "generator-input",
             Code::JsonPatchFailed => "json-patch-failed",
             Code::Limit => "limit",
-            Code::LoadRestriction => "load-restriction",
+            Code::LoadRestriction | Code::OutsideTree => "load-restriction",
             Code::MalformedYaml => "malformed-yaml",
             Code::MissingFile => "missing-file",
             Code::MissingKindOrName => "missing-kind-or-name",
@@ -172,6 +174,11 @@ impl Error {
         self.code
     }
 
+    /// Who has to act: whoever wrote the files.
+    pub fn class(&self) -> Class {
+        Class::Refused
+    }
+
     /// Where, if that is known.
     pub fn place(&self) -> Option<&Place> {
         self.place.as_ref()
@@ -208,6 +215,11 @@ impl Errors {
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         self.0.iter()
+    }
+
+    /// Who has to act: whoever wrote the files.
+    pub fn class(&self) -> Class {
+        Class::Refused
     }
 
     /// The code of the first cause.

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
+use super::entry::FieldSpec;
 use super::error::{Code, Error};
-use super::file::FieldSpec;
 use super::select::Gvk;
 use super::tree::{Fields, Leaf, Tag, Tree};
 

@@ -68,9 +68,7 @@ impl Form {
     pub fn truth(&mut self, name: &str) -> Result<bool, Error> {
         match self.any(name) {
             None => Ok(false),
-            Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Bool })) => {
-                Ok(matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "y"))
-            }
+            Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Bool })) => Ok(text.eq_ignore_ascii_case("true")),
             Some(other) => Err(self.wrong(name, "true or false", &other)),
         }
     }

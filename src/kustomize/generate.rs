@@ -10,8 +10,8 @@ use crate::secret::Secret;
 use crate::sops::{Contents, File, Opened};
 use crate::trust::Origin;
 
+use super::entry::{Generator, GeneratorOptions};
 use super::error::{Code, Error};
-use super::file::{Generator, GeneratorOptions};
 use super::resource::{Behavior, Resource};
 use super::source;
 use super::tree::{Fields, Leaf, Tag, Tree};

@@ -2,8 +2,9 @@
 
 use crate::model::{Place, RepoPath};
 
+use super::entry::{Patch, ReplacementField};
 use super::error::{Code, Error};
-use super::file::{Kustomization, NAMES, Patch, ReplacementField};
+use super::file::{Kustomization, NAMES};
 use super::generate::file_source;
 use super::options::{LoadRestrictor, Options};
 use super::source::Documents;
@@ -100,7 +101,7 @@ impl Folder<'_> {
                 Error::new(Code::MissingFile, text).at(self.place())
             } else {
                 let text = format!("`{written}` leaves the tree");
-                Error::new(Code::LoadRestriction, text).at(self.place())
+                Error::new(Code::OutsideTree, text).at(self.place())
             }
         })
     }

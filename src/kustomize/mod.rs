@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod configure;
+mod entry;
 mod error;
 mod fields;
 mod file;

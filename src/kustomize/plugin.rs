@@ -1,8 +1,8 @@
 //! Configurations of the built-in generators and transformers; everything that runs a program is refused.
 
+use super::entry::{self, FieldSpec, Patch, Replica};
 use super::error::{Code, Error};
 use super::fields::{self, Create, not_scalar};
-use super::file::{self, FieldSpec, Patch, Replica};
 use super::form::Form;
 use super::generate::{Product, file_source, generate};
 use super::resource::Resource;
@@ -127,17 +127,17 @@ fn steps<O: Origin>(resource: Resource, role: Role, read: &Reader<'_, O>) -> Res
             Ok(vec![Step::Prefix(prefix, specs.clone()), Step::Suffix(suffix, specs)])
         }
         "ImageTagTransformer" => {
-            let image = form.form("imageTag")?.map(file::image).transpose()?;
+            let image = form.form("imageTag")?.map(entry::image).transpose()?;
             let specs = specs(&mut form)?;
             Ok(image.map(|image| Step::Image(image, specs)).into_iter().collect())
         }
         "ReplicaCountTransformer" => {
-            let replica = form.form("replica")?.map(file::replica).transpose()?;
+            let replica = form.form("replica")?.map(entry::replica).transpose()?;
             let replica = replica.unwrap_or(Replica { name: String::new(), count: 0 });
             Ok(vec![Step::Replicas(replica, specs(&mut form)?)])
         }
         "PatchTransformer" => {
-            let entry = file::patch(form)?;
+            let entry = entry::patch(form)?;
             let patches = read.patches(&entry)?;
             Ok(vec![Step::Patch(entry, patches)])
         }
@@ -147,7 +147,7 @@ fn steps<O: Origin>(resource: Resource, role: Role, read: &Reader<'_, O>) -> Res
             Ok(vec![Step::Strategic(read.strategic(&paths, &patches)?)])
         }
         "ReplacementTransformer" => {
-            let replacements = form.each("replacements", file::replacement_field)?;
+            let replacements = form.each("replacements", entry::replacement_field)?;
             Ok(vec![Step::Replacements(read.replacements(replacements)?)])
         }
         "ValueAddTransformer" => value(form, read),
@@ -161,7 +161,7 @@ fn steps<O: Origin>(resource: Resource, role: Role, read: &Reader<'_, O>) -> Res
 }
 
 fn specs(form: &mut Form) -> Result<Vec<FieldSpec>, Error> {
-    form.each("fieldSpecs", file::field_spec)
+    form.each("fieldSpecs", entry::field_spec)
 }
 
 fn generated<O: Origin>(
@@ -171,7 +171,7 @@ fn generated<O: Origin>(
     namespace: String,
     read: &Reader<'_, O>,
 ) -> Result<Vec<Step>, Error> {
-    let mut generator = file::generator(form)?;
+    let mut generator = entry::generator(form)?;
     if generator.name.is_empty() {
         generator.name = name;
     }
@@ -206,7 +206,7 @@ fn policy(mut form: Form) -> Result<Vec<Step>, Error> {
 
 fn json_patch<O: Origin>(mut form: Form, read: &Reader<'_, O>) -> Result<Vec<Step>, Error> {
     let entry = Patch {
-        target: form.form("target")?.map(file::selector).transpose()?,
+        target: form.form("target")?.map(entry::selector).transpose()?,
         path: form.text_or_empty("path")?,
         patch: form.text_or_empty("jsonOp")?,
         allow_name_change: false,
@@ -243,7 +243,7 @@ fn value_target(mut form: Form) -> Result<ValueTarget, Error> {
     let position = usize::try_from(position);
     let position = position.map_err(|_| form.refuse(Code::UnknownOrBadField, "`filePathPosition` is negative"))?;
     let target = ValueTarget {
-        selector: form.form("selector")?.map(file::selector).transpose()?,
+        selector: form.form("selector")?.map(entry::selector).transpose()?,
         path: form.text_or_empty("fieldPath")?,
         position,
     };

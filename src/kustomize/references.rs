@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::entry::FieldSpec;
 use super::error::{Code, Error};
 use super::fields::{Config, Create, not_scalar};
-use super::file::FieldSpec;
 use super::resource::Resource;
 use super::select::{Gvk, Id, NO_NAMESPACE};
 use super::tree::Tree;

@@ -5,8 +5,9 @@ use crate::sops::Opened;
 use crate::trust::Origin;
 
 use super::accumulate::{Accumulator, Session};
+use super::entry::Sort;
 use super::error::{Code, Error, Errors};
-use super::file::{Kustomization, NAMES, Sort};
+use super::file::{Kustomization, NAMES};
 use super::gather::plain_folder;
 use super::options::{Options, Order, PlainFolders};
 use super::references;

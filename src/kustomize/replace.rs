@@ -2,8 +2,8 @@
 
 use crate::secret::{Part as Piece, Secret};
 
+use super::entry::{FieldOptions, Replacement, Source, Target};
 use super::error::{Code, Error};
-use super::file::{FieldOptions, Replacement, Source, Target};
 use super::path::{self, Kind};
 use super::resource::Resource;
 use super::structured;

@@ -6,9 +6,10 @@ use crate::model::{Place, RepoPath};
 use crate::sops::{File, Opened};
 use crate::trust::Origin;
 
+use super::entry::{self, FieldSpec, Image, Patch, Replacement, ReplacementField, Replica};
 use super::error::{Code, Error};
 use super::fields::{Config, merge_specs};
-use super::file::{self, FieldSpec, Image, Kustomization, Patch, Replacement, ReplacementField, Replica};
+use super::file::Kustomization;
 use super::form::Form;
 use super::hash;
 use super::layout::inline;
@@ -134,9 +135,7 @@ impl<O: Origin> Reader<'_, O> {
         let refuse = |text: &str| Error::new(Code::PatchInvalid, text).at(self.place.clone());
         match (entry.path.as_str(), entry.patch.trim()) {
             ("", "") => Err(refuse("a patch needs a `path` or a `patch`")),
-            ("", text) => {
-                patches_of_text(text, &self.place)
-            }
+            ("", text) => patches_of_text(text, &self.place),
             (written, "") => {
                 let file = (self.find)(written)?;
                 let place = Place { file: file.clone(), line: 0 };
@@ -185,7 +184,7 @@ impl<O: Origin> Reader<'_, O> {
                             other @ (Tree::Map(_) | Tree::Leaf(_)) => vec![other],
                         };
                         for tree in trees {
-                            replacements.push(file::replacement(Form::new("replacement", tree, &place)?.lenient())?);
+                            replacements.push(entry::replacement(Form::new("replacement", tree, &place)?.lenient())?);
                         }
                     }
                 }

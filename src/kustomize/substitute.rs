@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use crate::secret::{Part, Secret};
 
+use super::entry::Var;
 use super::error::{Code, Error};
 use super::fields::{Config, Create};
-use super::file::Var;
 use super::path;
 use super::resource::Resource;
 use super::tree::{Leaf, Tag, Tree};

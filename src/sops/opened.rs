@@ -37,16 +37,6 @@ impl<O: Origin> Opened<O> {
         Self { files, texts, origin }
     }
 
-    /// Every file as it is, for a renderer's tests: nothing is encrypted.
-    pub fn plain(sources: crate::trust::Sources<O>) -> Self {
-        let (files, origin) = sources.into_parts();
-        Self {
-            files: files.into_iter().map(|(path, bytes)| (path, File::Plain(bytes))).collect(),
-            texts: BTreeMap::new(),
-            origin,
-        }
-    }
-
     /// A file.
     pub fn file(&self, path: &RepoPath) -> Option<&File> {
         self.files.get(path)

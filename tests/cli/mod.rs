@@ -1,4 +1,5 @@
 //! See the files beside this one.
 
+mod build;
 mod decrypt;
 mod init;

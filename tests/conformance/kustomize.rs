@@ -6,16 +6,44 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use gitwarrant::keysource::Keyring;
 use gitwarrant::kustomize::{LoadRestrictor, Options, Order, PlainFolders, gather, render};
 use gitwarrant::model::{RepoPath, wire};
-use gitwarrant::sops::Opened;
+use gitwarrant::sops;
 use gitwarrant::trust::Tree;
 use serde_json::Value;
 
 use crate::support::corpora;
 
 /// Cases that differ, each with the reason. A case here that agrees fails the test.
-const KNOWN_GAPS: &[(&str, &str)] = &[];
+const KNOWN_GAPS: &[(&str, &str)] = &[
+    (
+        "filter--replacement.Filter--TestValueInlineStructuredData--replacement_yaml_field_in_configmap--0--0",
+        "quotes and flow style inside a text are not kept; DIFFERENCES",
+    ),
+    ("merge2--element-014--0", "a schema in a comment; DIFFERENCES"),
+    ("merge2--element-016--0", "a schema in a comment; DIFFERENCES"),
+    ("namespaces--TestNameReferenceDeploymentIssue3489--0", "leaves the tree; DIFFERENCES"),
+    ("openapicustomschema--TestCustomOpenApiFieldFromComponentWithOverlays--0", "a schema of a component"),
+    ("originannotation--TestAnnoOriginBuiltinGeneratorFromFileWithOverlay--0", "buildMetadata is not written yet"),
+    ("originannotation--TestAnnoOriginConfigMapGeneratorReplace--0", "buildMetadata is not written yet"),
+    ("originannotation--TestAnnoOriginLocalBuiltinGenerator--0", "buildMetadata is not written yet"),
+    ("originannotation--TestAnnoOriginLocalFiles--0", "buildMetadata is not written yet"),
+    ("originannotation--TestAnnoOriginLocalFilesWithOverlay--0", "buildMetadata is not written yet"),
+    ("originannotation--TestGeneratorWithAnnoOrigin--0", "buildMetadata is not written yet"),
+    ("own--gen-options--0", "a key that looks like a boolean; DIFFERENCES"),
+    ("own--repl-structured-json--0", "would lose data; DIFFERENCES"),
+    ("own--repl-structured-yaml--0", "would lose data; DIFFERENCES"),
+    ("own--smp-delete-from-primitive-list--0", "a duplicate key; DIFFERENCES"),
+    ("own--smp-port-without-protocol--0", "would lose data; DIFFERENCES"),
+    ("own--yaml-null-forms--0", "a null left out in flow style; DIFFERENCES"),
+    (
+        "patchtransformer.PatchTransformer--TestPatchTransformerNotAllowedMultipleJsonPatches--0",
+        "would lose data; DIFFERENCES",
+    ),
+    ("patchtransformer.PatchTransformer--TestPatchTransformerSimilarArrays--0", "would lose data; DIFFERENCES"),
+    ("transformerannotation--TestAnnoTransformerBuiltinInline--0", "buildMetadata is not written yet"),
+];
 
 #[test]
 fn open_kustomize_cases_render_as_kustomize_does() {
@@ -86,7 +114,9 @@ fn output(input: &Path, path: &RepoPath, options: &Options) -> Result<Vec<Value>
     let mut files = BTreeMap::new();
     read(input, input, &mut files);
     let sources = gather(Tree::local(files), path, options).map_err(|errors| errors.code().to_owned())?;
-    match render(Opened::plain(sources), path, options) {
+    let Ok(keys) = Keyring::read(Vec::new()) else { panic!("no keys are a set of keys") };
+    let opened = sops::unseal(sources, &keys).map_err(|errors| errors.code().to_owned())?;
+    match render(opened, path, options) {
         Ok(rendered) => {
             let objects = rendered.objects().iter();
             Ok(objects.map(|object| serde_json::from_slice(&wire::json_of_map(object.body())).unwrap()).collect())

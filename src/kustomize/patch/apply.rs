@@ -1,7 +1,7 @@
 //! Which object a patch is for, and what of its identity stays.
 
+use crate::kustomize::entry::Patch;
 use crate::kustomize::error::{Code, Error};
-use crate::kustomize::file::Patch;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::select::Id;

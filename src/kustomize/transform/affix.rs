@@ -1,8 +1,8 @@
 //! Name prefixes and suffixes.
 
+use crate::kustomize::entry::FieldSpec;
 use crate::kustomize::error::Error;
 use crate::kustomize::fields::{Create, set_scalar};
-use crate::kustomize::file::FieldSpec;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::select::Gvk;
 use crate::kustomize::tree::Tag;

@@ -2,9 +2,9 @@
 
 use regex::Regex;
 
+use crate::kustomize::entry::{FieldSpec, Image};
 use crate::kustomize::error::Error;
 use crate::kustomize::fields::{Create, not_scalar, set_scalar};
-use crate::kustomize::file::{FieldSpec, Image};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::select::regex;
 use crate::kustomize::tree::Tree;

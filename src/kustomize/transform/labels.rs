@@ -1,8 +1,8 @@
 //! Labels and annotations.
 
+use crate::kustomize::entry::FieldSpec;
 use crate::kustomize::error::Error;
 use crate::kustomize::fields::{Create, set_entry};
-use crate::kustomize::file::FieldSpec;
 use crate::kustomize::resource::Resource;
 
 /// Sets `pairs` in the mappings that `specs` name.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::kustomize::entry::FieldSpec;
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::fields::{Create, not_scalar};
-use crate::kustomize::file::FieldSpec;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::tree::{Fields, Leaf, Tag, Tree};
 

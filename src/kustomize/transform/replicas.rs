@@ -1,8 +1,8 @@
 //! Replica counts.
 
+use crate::kustomize::entry::{FieldSpec, Replica};
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::fields::{Create, not_scalar};
-use crate::kustomize::file::{FieldSpec, Replica};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::tree::{Leaf, Tag, Tree};
 

@@ -1,0 +1,77 @@
+//! `gitwarrant build`, as scripts see it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn build(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitwarrant"));
+    command.arg("build").arg(folder).args(arguments).env_remove("SOPS_AGE_KEY").env_remove("SOPS_AGE_KEY_FILE");
+    command.output().expect("run the program that was just built")
+}
+
+fn write(folder: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+fn overlay() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        &[
+            ("base/kustomization.yaml", "resources: [cm.yaml]\n"),
+            ("base/cm.yaml", "kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata: {k: 'yes'}\n"),
+            ("prod/kustomization.yaml", "resources: [../base]\nnamePrefix: p-\n"),
+        ],
+    );
+    folder
+}
+
+#[test]
+fn objects_are_printed_as_yaml_with_sorted_keys() {
+    let folder = overlay();
+    let output = build(&folder.path().join("prod"), &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text, "apiVersion: v1\ndata:\n  k: 'yes'\nkind: ConfigMap\nmetadata:\n  name: p-a\n");
+}
+
+#[test]
+fn json_is_one_list() {
+    let folder = overlay();
+    let output = build(&folder.path().join("prod"), &["-o", "json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let wanted = json!([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "p-a"}, "data": {"k": "yes"}}]);
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn a_refusal_prints_nothing_on_stdout_and_names_file_and_code() {
+    let folder = overlay();
+    write(folder.path(), &[("prod/kustomization.yaml", "resources: [../base, nothing.yaml]\n")]);
+    let output = build(&folder.path().join("prod"), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert!(talk.contains("error[missing-file]: prod: "), "{talk}");
+}
+
+#[test]
+fn a_file_above_the_kustomization_needs_the_flag() {
+    let folder = overlay();
+    write(folder.path(), &[("prod/kustomization.yaml", "resources: [../base/cm.yaml]\n")]);
+    let refused = build(&folder.path().join("prod"), &[]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("error[load-restriction]"));
+    assert!(build(&folder.path().join("prod"), &["--load-restrictor", "none"]).status.success());
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_operation_that_failed() {
+    let output = build(Path::new("/there/is/no/such/folder"), &[]);
+    assert_eq!(output.status.code(), Some(2));
+}
