@@ -27,7 +27,7 @@ pub struct FieldSpec {
 #[allow(missing_docs)]
 pub struct Patch {
     pub path: String,
-    pub patch: String,
+    pub text: String,
     pub target: Option<Selector>,
     pub allow_name_change: bool,
     pub allow_kind_change: bool,
@@ -66,7 +66,7 @@ pub enum ReplacementField {
     /// Written in another file.
     Path(String),
     /// Written here.
-    Inline(Replacement),
+    Inline(Box<Replacement>),
 }
 
 /// A replacement.
@@ -188,7 +188,7 @@ pub fn patch(mut form: Form) -> Result<Patch, Error> {
     options.map_or(Ok(()), Form::done)?;
     let patch = Patch {
         path: form.text_or_empty("path")?,
-        patch: form.text_or_empty("patch")?,
+        text: form.text_or_empty("patch")?,
         target: form.form("target")?.map(selector).transpose()?,
         allow_name_change,
         allow_kind_change,
@@ -252,7 +252,7 @@ pub fn replacement_field(mut form: Form) -> Result<ReplacementField, Error> {
     let path = form.text_or_empty("path")?;
     let replacement = replacement(form)?;
     if path.is_empty() {
-        return Ok(ReplacementField::Inline(replacement));
+        return Ok(ReplacementField::Inline(Box::new(replacement)));
     }
     if replacement.source.is_some() || replacement.source_value.is_some() || !replacement.targets.is_empty() {
         return Err(Error::new(

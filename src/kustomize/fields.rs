@@ -68,20 +68,13 @@ impl FieldSpec {
                     }
                     (true, Create::Scalar(tag), true) => Some(Tree::Leaf(Leaf::Open { text: String::new(), tag })),
                 };
-                let field = match (fields.get_mut(name), make) {
-                    (None, None) => return Ok(()),
-                    (Some(_), None) => fields.get_mut(name),
-                    (None, Some(made)) => {
-                        fields.set(name, made);
-                        fields.get_mut(name)
+                if let Some(new) = make {
+                    let slot = fields.entry(name, Tree::null);
+                    if slot.is_null() {
+                        *slot = new;
                     }
-                    (Some(found), Some(made)) => {
-                        if found.is_null() {
-                            *found = made;
-                        }
-                        fields.get_mut(name)
-                    }
-                };
+                }
+                let field = fields.get_mut(name);
                 let Some(field) = field else { return Ok(()) };
                 if is_list && field.is_null() {
                     *field = Tree::List(Vec::new());
@@ -201,13 +194,11 @@ impl Config {
 
     /// Adds fields that refer to objects of kind `target` by name.
     pub fn add_reference(&mut self, target: &Gvk, specs: &[FieldSpec]) -> Result<(), Error> {
-        match self.name_reference.iter_mut().find(|(known, _)| known == target) {
-            Some((_, known)) => merge_specs(known, specs),
-            None => {
-                self.name_reference.push((target.clone(), specs.to_vec()));
-                Ok(())
-            }
+        if let Some((_, known)) = self.name_reference.iter_mut().find(|(known, _)| known == target) {
+            return merge_specs(known, specs);
         }
+        self.name_reference.push((target.clone(), specs.to_vec()));
+        Ok(())
     }
 
     fn from_table(table: &str) -> Self {

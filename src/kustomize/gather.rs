@@ -56,7 +56,9 @@ impl<O: Origin> Walk<'_, O> {
                 let (files, folders) = plain_folder(self.tree.below(path), path);
                 self.wanted.extend(files);
                 self.chain.push(path.clone());
-                folders.iter().for_each(|folder| self.enter(folder));
+                for folder in &folders {
+                    self.enter(folder);
+                }
             }
             _ => self.enter(path),
         }
@@ -107,7 +109,7 @@ impl<O: Origin> Walk<'_, O> {
         let plugins = [&kustomization.generators, &kustomization.transformers, &kustomization.validators];
         for written in plugins.into_iter().flatten() {
             match inline(written, path) {
-                Some(documents) => self.plugins(&folder, documents),
+                Some(documents) => self.plugins(&folder, &documents),
                 None => self.plugin_resource(&folder, written),
             }
         }
@@ -147,7 +149,7 @@ impl<O: Origin> Walk<'_, O> {
                 let documents = tree.read(&path).ok().and_then(|bytes| Documents::from_bytes(&bytes, &path).ok());
                 self.wanted.insert(path);
                 if let Some(documents) = documents {
-                    self.plugins(folder, documents);
+                    self.plugins(folder, &documents);
                 }
             }
             Ok(Target::Folder(path)) => {
@@ -167,8 +169,8 @@ impl<O: Origin> Walk<'_, O> {
         }
     }
 
-    fn plugins(&mut self, folder: &Folder<'_>, documents: Documents) {
-        for written in plugin::named_files(&documents) {
+    fn plugins(&mut self, folder: &Folder<'_>, documents: &Documents) {
+        for written in plugin::named_files(documents) {
             self.file(folder, &written);
         }
     }
@@ -200,7 +202,7 @@ pub fn plain_folder<'a>(below: impl Iterator<Item = &'a RepoPath>, path: &RepoPa
         .filter(|folder| !folders.iter().any(|other| other != *folder && folder.is_within(other)))
         .cloned()
         .collect();
-    let manifest = |file: &&&RepoPath| file.name().ends_with(".yaml") || file.name().ends_with(".yml");
+    let manifest = |file: &&&RepoPath| matches!(file.name().rsplit_once('.'), Some((_, "yaml" | "yml")));
     let files = files.iter().filter(manifest).filter(|file| !outermost.iter().any(|folder| file.is_within(folder)));
     (files.map(|file| (*file).clone()).collect(), outermost)
 }

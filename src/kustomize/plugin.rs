@@ -208,11 +208,11 @@ fn json_patch<O: Origin>(mut form: Form, read: &Reader<'_, O>) -> Result<Vec<Ste
     let entry = Patch {
         target: form.form("target")?.map(entry::selector).transpose()?,
         path: form.text_or_empty("path")?,
-        patch: form.text_or_empty("jsonOp")?,
+        text: form.text_or_empty("jsonOp")?,
         allow_name_change: false,
         allow_kind_change: false,
     };
-    if !entry.patch.is_empty() && !entry.patch.trim_start().starts_with(['[', '-']) {
+    if !entry.text.is_empty() && !entry.text.trim_start().starts_with(['[', '-']) {
         let text = "`jsonOp` must be a list of operations";
         return Err(form.refuse(Code::UnknownOrBadField, text));
     }

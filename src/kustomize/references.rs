@@ -92,18 +92,12 @@ impl Referrer {
             let subjects = resource.body.get("subjects").and_then(Tree::as_list).unwrap_or_default();
             for subject in subjects {
                 let account = subject.get("kind").and_then(Tree::as_text) == Some("ServiceAccount");
-                match subject.get("namespace") {
-                    Some(namespace) if account => match namespace.as_string() {
-                        Some(text) => account_namespaces.push(text.to_owned()),
-                        None => {
-                            let text = "the namespace of a subject is null; give one, or leave the field out";
-                            return Err(Error::new(Code::BlankNamespace, text)
-                                .of(resource.id())
-                                .at(resource.place.clone()));
-                        }
-                    },
-                    _ => {}
-                }
+                let Some(namespace) = subject.get("namespace").filter(|_| account) else { continue };
+                let Some(text) = namespace.as_string() else {
+                    let text = "the namespace of a subject is null; give one, or leave the field out";
+                    return Err(Error::new(Code::BlankNamespace, text).of(resource.id()).at(resource.place.clone()));
+                };
+                account_namespaces.push(text.to_owned());
             }
         }
         Ok(Self { referral: Referral::new(resource), role, account_namespaces })

@@ -42,7 +42,7 @@ impl<O: Origin> Rendered<O> {
 /// Everything that is wrong; nothing is rendered in part. `empty-render` where nothing comes out: the next stage would
 /// take that for a wish to delete everything.
 pub fn render<O: Origin>(opened: Opened<O>, path: &RepoPath, options: &Options) -> Result<Rendered<O>, Errors> {
-    let objects = objects(&opened, path, options)?;
+    let objects = objects(&opened, path, *options)?;
     if objects.is_empty() {
         let text = "nothing comes out of this kustomization";
         return Err(Error::new(Code::EmptyRender, text).at(Place { file: path.clone(), line: 0 }).into());
@@ -50,8 +50,8 @@ pub fn render<O: Origin>(opened: Opened<O>, path: &RepoPath, options: &Options) 
     Ok(Rendered { objects, origin: opened.into_origin() })
 }
 
-fn objects<O: Origin>(opened: &Opened<O>, path: &RepoPath, options: &Options) -> Result<Vec<Object>, Errors> {
-    let mut session = Session::new(opened, options);
+fn objects<O: Origin>(opened: &Opened<O>, path: &RepoPath, options: Options) -> Result<Vec<Object>, Errors> {
+    let mut session = Session::new(opened, &options);
     let mut kustomization = top(&session, path)?;
     let sort = kustomization.sort.take();
     let Accumulator { mut resources, config, vars } =

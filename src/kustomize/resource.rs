@@ -247,12 +247,10 @@ impl Resource {
             }
         }
         let (id, place) = (self.id(), self.place);
-        match self.body.into_node() {
-            Some(node) => Ok((node, place)),
-            None => {
-                let text = "a text was put where a number, a boolean or a date stood; put quotes around the original";
-                Err(Error::new(Code::UnserializableValue, text).at(place).of(id))
-            }
-        }
+        let Some(node) = self.body.into_node() else {
+            let text = "a text was put where a number, a boolean or a date stood; put quotes around the original";
+            return Err(Error::new(Code::UnserializableValue, text).at(place).of(id));
+        };
+        Ok((node, place))
     }
 }

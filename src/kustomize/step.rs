@@ -133,7 +133,7 @@ impl<O: Origin> Reader<'_, O> {
     /// The patches of an entry: from its file, or as written in place.
     pub fn patches(&self, entry: &Patch) -> Result<Patches, Error> {
         let refuse = |text: &str| Error::new(Code::PatchInvalid, text).at(self.place.clone());
-        match (entry.path.as_str(), entry.patch.trim()) {
+        match (entry.path.as_str(), entry.text.trim()) {
             ("", "") => Err(refuse("a patch needs a `path` or a `patch`")),
             ("", text) => patches_of_text(text, &self.place),
             (written, "") => {
@@ -173,7 +173,7 @@ impl<O: Origin> Reader<'_, O> {
         let mut replacements = Vec::new();
         for field in fields {
             match field {
-                ReplacementField::Inline(replacement) => replacements.push(replacement),
+                ReplacementField::Inline(replacement) => replacements.push(*replacement),
                 ReplacementField::Path(written) => {
                     let path = (self.find)(&written)?;
                     let place = Place { file: path.clone(), line: 0 };

@@ -140,7 +140,7 @@ fn is_block(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n', '\t'])
         && text.chars().all(|c| c == '\n' || c == '\t' || !c.is_control())
-        && text.trim_end_matches('\n') != ""
+        && !text.trim_end_matches('\n').is_empty()
         && !text.contains('\u{feff}')
 }
 

@@ -126,7 +126,7 @@ impl Number {
             Number::Uint(number) => number.to_string(),
             Number::Float(number) => {
                 let size = number.abs();
-                if size != 0.0 && (size < 1e-6 || size >= 1e21) {
+                if size != 0.0 && !(1e-6..1e21).contains(&size) {
                     let text = format!("{number:e}");
                     // Rust writes `1e21`, Go `1e+21`; both write `1e-7`.
                     match text.split_once('e') {

@@ -92,7 +92,7 @@ pub fn apply_strategic(
 ) -> Result<(), Error> {
     let plain = Patch {
         path: String::new(),
-        patch: String::new(),
+        text: String::new(),
         target: None,
         allow_name_change: false,
         allow_kind_change: false,

@@ -114,13 +114,13 @@ fn find<'a>(body: &'a Tree, path: &str) -> Result<&'a Tree, Error> {
 
 /// The container of the last name of `path`, and that name.
 fn container<'a>(body: &'a mut Tree, path: &str) -> Result<(&'a mut Tree, String), Error> {
-    let mut names = names(path)?;
-    let Some(last) = names.pop() else { return Err(failed(path, "an empty path")) };
+    let mut way = names(path)?;
+    let Some(last) = way.pop() else { return Err(failed(path, "an empty path")) };
     let mut tree = body;
-    for name in &names {
+    for step in &way {
         let next = match tree {
-            Tree::Map(fields) => fields.get_mut(name),
-            Tree::List(list) => index(name, list.len()).and_then(|at| list.get_mut(at)),
+            Tree::Map(fields) => fields.get_mut(step),
+            Tree::List(elements) => index(step, elements.len()).and_then(|at| elements.get_mut(at)),
             Tree::Leaf(_) => None,
         };
         tree = next.ok_or_else(|| failed(path, "a field on the way is missing; add it first"))?;

@@ -20,10 +20,8 @@ pub fn merge_by_keys(
     }
     let about = known.and_then(Known::elements);
     let mut target: Vec<Slot> = target.into_iter().map(|tree| Slot::Whole(Box::new(tree))).collect();
-    let mut patch: Vec<Option<Tree>> = patch.into_iter().map(Some).collect();
     let mut first: Vec<Tree> = Vec::with_capacity(patch.len());
-    for at in 0..patch.len() {
-        let Some(element) = patch[at].take() else { continue };
+    for element in patch {
         if !matches!(element, Tree::Map(_)) {
             continue;
         }

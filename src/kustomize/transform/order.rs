@@ -40,12 +40,11 @@ pub fn sort_legacy(lists: Option<&(Vec<String>, Vec<String>)>, resources: &mut V
         (FIRST.iter().map(|kind| (*kind).to_owned()).collect(), LAST.iter().map(|kind| (*kind).to_owned()).collect())
     };
     let owned: (Vec<String>, Vec<String>);
-    let (first, last) = match lists {
-        Some(lists) => (&lists.0, &lists.1),
-        None => {
-            owned = builtin();
-            (&owned.0, &owned.1)
-        }
+    let (first, last) = if let Some(lists) = lists {
+        (&lists.0, &lists.1)
+    } else {
+        owned = builtin();
+        (&owned.0, &owned.1)
     };
     let mut ranks: HashMap<&str, i64> = HashMap::new();
     for (kind, rank) in first.iter().rev().zip(1..) {
