@@ -67,7 +67,9 @@ fn follow(link: &str, target: &str, links: &BTreeMap<String, String>) -> Judgeme
             {
                 return Err(refuse("is not a relative path"));
             }
-            target.split('/').rev().for_each(|part| open.push_front(part));
+            for part in target.split('/').rev() {
+                open.push_front(part);
+            }
         }
         match open.pop_front() {
             None => return Ok(at.join("/")),

@@ -57,13 +57,11 @@ fn first_parent_line(history: &History<'_>, head: &Oid, more: impl Fn(&Oid) -> b
     let mut line = vec![*head];
     let mut at = *head;
     while more(&at) {
-        match history.links(&at)?.parents.first() {
-            Some(parent) => at = *parent,
-            None => {
-                let fact = format!("the first-parent line of {head} ends at {at}");
-                return Err(Fault::new(Reason::FirstParentDiscontinuity, fact).at(*head));
-            }
-        }
+        let links = history.links(&at)?;
+        at = *links.parents.first().ok_or_else(|| {
+            let fact = format!("the first-parent line of {head} ends at {at}");
+            Fault::new(Reason::FirstParentDiscontinuity, fact).at(*head)
+        })?;
         line.push(at);
     }
     Ok(line)

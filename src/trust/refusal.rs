@@ -19,7 +19,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(fault: Fault, head: Oid, judged: Vec<Judged>, touched: Vec<String>) -> Self {
+    pub(super) fn new(fault: &Fault, head: Oid, judged: Vec<Judged>, touched: &[String]) -> Self {
         let fact = escape(&fault.fact);
         let touched = touched.iter().map(|path| escape(path)).collect();
         Self { reason: fault.reason, fact, at: fault.at, head, judged, touched }

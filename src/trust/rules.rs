@@ -101,7 +101,7 @@ impl<'a> Rules<'a> {
             let found = signature::judge(signature_of, date, self.now, self.policy, believed)?;
             agreed = Some(match agreed {
                 None => found,
-                Some(before) => before.as_in(&found).ok_or_else(|| {
+                Some(before) => before.shared_with(&found).ok_or_else(|| {
                     let fact = format!("key {} speaks for different principals in the parents' files", found.key);
                     Fault::new(Reason::UnknownSigner, fact)
                 })?,

@@ -33,7 +33,7 @@ impl Signer {
     }
 
     /// The same signer with the principals that `other` agrees to; `None` where there is none.
-    pub(super) fn as_in(mut self, other: &Signer) -> Option<Self> {
+    pub(super) fn shared_with(mut self, other: &Signer) -> Option<Self> {
         self.names.retain(|name| other.names.contains(name));
         self.speaks_for.clear();
         (!self.names.is_empty()).then_some(self)

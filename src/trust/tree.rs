@@ -12,7 +12,7 @@ use crate::model::RepoPath;
 
 /// Upper bound on folders within folders.
 const MAX_DEPTH: usize = 64;
-/// Upper bound on files and folders together.
+/// Upper bound on files, and on folders.
 const MAX_FILES: usize = 100_000;
 /// Upper bound on a path, in bytes.
 const MAX_PATH: usize = 4096;
@@ -24,7 +24,7 @@ pub(super) type Blobs = BTreeMap<RepoPath, Oid>;
 
 /// Walks the whole tree `root`. Contents are read (and so hashed again) below `applied`, everywhere where it is absent.
 pub(super) fn judge(objects: &Objects, root: &Oid, applied: Option<&RepoPath>) -> Judgement<Blobs> {
-    let mut walk = Walk { objects, applied, count: 0, files: BTreeMap::new(), links: BTreeMap::new() };
+    let mut walk = Walk { objects, applied, entries: 0, folders: 0, files: BTreeMap::new(), links: BTreeMap::new() };
     walk.folder(root, "", 0)?;
     let Walk { mut files, links, .. } = walk;
     let resolved = resolve(&files, &links, applied)?;
@@ -37,7 +37,8 @@ pub(super) fn judge(objects: &Objects, root: &Oid, applied: Option<&RepoPath>) -
 struct Walk<'a> {
     objects: &'a Objects,
     applied: Option<&'a RepoPath>,
-    count: usize,
+    entries: usize,
+    folders: usize,
     files: BTreeMap<String, Oid>,
     links: BTreeMap<String, String>,
 }
@@ -54,9 +55,10 @@ impl Walk<'_> {
         let shown = if path.is_empty() { "the root folder" } else { path };
         let listed = entries(&raw.bytes, self.objects.algorithm());
         for entry in listed.map_err(|what| unsafe_tree(format!("{}: {what}", shown.escape_debug())))? {
-            self.count += 1;
-            if self.count > MAX_FILES {
-                return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_FILES} files and folders")));
+            let count = if entry.mode == Mode::Folder { &mut self.folders } else { &mut self.entries };
+            *count += 1;
+            if *count > MAX_FILES {
+                return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_FILES} files or folders")));
             }
             self.entry(&entry, path, depth)?;
         }

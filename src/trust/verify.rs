@@ -38,7 +38,7 @@ pub fn verify(
     let proved = catch_unwind(AssertUnwindSafe(|| prove(&commit, &objects, policy, base, path, now)));
     let broke = |_| {
         let fault = Fault::new(Reason::Internal, "judging broke off").at(commit.head);
-        Err(Box::new(Refusal::new(fault, commit.head, Vec::new(), Vec::new())))
+        Err(Box::new(Refusal::new(&fault, commit.head, Vec::new(), &[])))
     };
     let (files, judged) = proved.unwrap_or_else(broke)?;
     Ok(Verified::prove(commit, files, objects, judged, policy.digest().to_owned()))
@@ -63,7 +63,7 @@ fn prove(
         Err(fault) => {
             judged.reverse();
             let touched = fault.at.map(|at| touched(&history, &at)).unwrap_or_default();
-            Err(Box::new(Refusal::new(fault, commit.head, judged, touched)))
+            Err(Box::new(Refusal::new(&fault, commit.head, judged, &touched)))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! See the files beside this one.
 
+mod history;
 mod objects;
 mod tls;
 mod transport;

@@ -58,7 +58,7 @@ impl Signers {
 
     /// A new SSH key of type `kind` (`ed25519`, `ecdsa`, `rsa`) for `principal`.
     pub fn ssh_key(&self, principal: &str, kind: &str) -> SshKey {
-        let private = self.dir.path().join(format!("{}-{kind}", principal.replace(['/', '@'], "_")));
+        let private = self.dir.path().join(format!("{}-{kind}", principal.replace(['/', '@', '.'], "_")));
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-N", "", "-C", principal, "-t", kind, "-f"]).arg(&private);
         run(&mut keygen);

@@ -33,20 +33,26 @@ pub(super) fn judge(
         let named: Vec<String> = outline.issuers.iter().map(|id| hex(id)).collect();
         return Err(Fault::new(Reason::UnknownSigner, format!("key {} is not listed", named.join(" or "))));
     }
-    // Several certificates may hold the same key; one in which it is in order is enough.
+    // Several certificates may hold the same key. One in which it is in order is enough, unless another revokes it.
+    let mut signer = None;
     let mut first_fault = None;
     for candidate in candidates {
         match candidate.judge(&signature, payload, outline.created) {
             Ok(key) => {
                 let names = vec![candidate.principal.to_owned()];
-                return Ok(Signer { names, speaks_for: vec![], key, kind: SignatureKind::Pgp });
+                signer.get_or_insert(Signer { names, speaks_for: vec![], key, kind: SignatureKind::Pgp });
             }
+            Err(fault) if fault.reason == Reason::RevokedKey => return Err(fault),
+            // Without an issuer every key was tried, and one that does not fit says nothing.
+            Err(_) if outline.issuers.is_empty() => {}
             Err(fault) => {
                 first_fault.get_or_insert(fault);
             }
         }
     }
-    Err(first_fault.unwrap_or_else(|| Fault::new(Reason::UnknownSigner, "no listed key")))
+    signer.ok_or_else(|| {
+        first_fault.unwrap_or_else(|| Fault::new(Reason::UnknownSigner, "no listed key made this signature"))
+    })
 }
 
 fn judge_times(outline: &packet::Outline, date: i64, now: i64, skew: Skew) -> Judgement<()> {

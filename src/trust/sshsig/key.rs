@@ -42,9 +42,7 @@ impl PublicKey {
     pub(crate) fn read(blob: &[u8]) -> Option<Self> {
         let mut wire = Wire::new(blob);
         let name = std::str::from_utf8(wire.string().ok()?).ok()?;
-        if signature_algorithms(name).is_none() {
-            return None;
-        }
+        signature_algorithms(name)?;
         let mut reader = blob;
         let data = <KeyData as ssh_key::encoding::Decode>::decode(&mut reader).ok()?;
         reader.is_empty().then(|| Self { blob: blob.to_vec(), data })
