@@ -2,6 +2,8 @@
 
 mod history;
 mod objects;
+mod place;
+mod signers;
 mod tls;
 mod transport;
 mod workdir;
