@@ -198,10 +198,10 @@ mod tests {
         let (line, recipient) = generate();
         let (other, _) = generate();
         let enc = wrap(&Secret::new(vec![5; 32]), &recipient).unwrap();
-        let keys = line.expose(|line| identities(line)).unwrap();
+        let keys = line.expose(identities).unwrap();
         assert_eq!(keys[0].recipient(), recipient);
         assert!(open(&enc, &keys).unwrap().same(&Secret::new(vec![5; 32])));
-        let others = other.expose(|line| identities(line)).unwrap();
+        let others = other.expose(identities).unwrap();
         assert_eq!(open(&enc, &others).err(), Some(Miss::NotOurs));
     }
 

@@ -228,8 +228,11 @@ mod tests {
     fn every_bent_file_is_named_and_nothing_is_passed_on() {
         let (keys, recipients) = keys();
         let good = sealed(&recipients);
-        let without_mac: String =
-            good.lines().filter(|line| !line.contains(" mac: ")).map(|line| format!("{line}\n")).collect();
+        let without_mac: Vec<&str> = good.lines().filter(|line| !line.contains(" mac: ")).collect();
+        let without_mac = without_mac.join(
+            "
+",
+        );
         let files = [
             ("cut.yaml", &good[..good.len() - 30]),
             ("good.yaml", &good),

@@ -1,5 +1,7 @@
 //! `decrypt` as scripts see it: output, exit codes, and silence on refusal.
 
+#![expect(clippy::unwrap_used, reason = "tests; the lint knows only functions marked as such")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

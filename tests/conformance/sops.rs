@@ -1,5 +1,7 @@
 //! Cases of `sops`: real files with the outcome a strict decryptor must have.
 
+#![expect(clippy::unwrap_used, reason = "tests; the lint knows only functions marked as such")]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

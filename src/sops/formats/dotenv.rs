@@ -57,12 +57,12 @@ pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
                 out.push(b"=");
                 match leaf {
                     Leaf::Sealed(sealed) if sealed.kind == Kind::Text => {
-                        sealed.text.expose(|bytes| escaped(&mut out, bytes))
+                        sealed.text.expose(|bytes| escaped(&mut out, bytes));
                     }
                     Leaf::Open(plain) => match &plain.typed {
                         Typed::Text(text) => escaped(&mut out, text.as_bytes()),
                         Typed::Null | Typed::Bool(_) | Typed::Int(_) | Typed::Float(_) | Typed::Time(_) => {
-                            push_flat(&mut out, leaf)
+                            push_flat(&mut out, leaf);
                         }
                     },
                     Leaf::Sealed(_) => push_flat(&mut out, leaf),

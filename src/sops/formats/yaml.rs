@@ -288,7 +288,7 @@ fn write_value(out: &mut Draft, value: &Tree, indent: usize, inline: &[&Comment]
         Tree::List(_) => line(out, b" []", inline),
         Tree::Leaf(leaf) => {
             out.push(b" ");
-            scalar::write_leaf(out, leaf, within(indent), |out| behind(out, inline))?;
+            scalar::write_leaf(out, leaf, within(indent), |out| behind(out, inline));
         }
     }
     Ok(())
@@ -323,7 +323,7 @@ fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) ->
                     }
                     Tree::Map(_) => line(out, b"{}", &inline),
                     Tree::List(_) => line(out, b"[]", &inline),
-                    Tree::Leaf(leaf) => scalar::write_leaf(out, leaf, within(indent), |out| behind(out, &inline))?,
+                    Tree::Leaf(leaf) => scalar::write_leaf(out, leaf, within(indent), |out| behind(out, &inline)),
                 }
             }
         }

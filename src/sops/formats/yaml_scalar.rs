@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::model::yaml::{self, Style};
 use crate::secret::{Draft, Secret};
-use crate::sops::error::Fault;
 use crate::sops::floats;
 use crate::sops::tree::{Kind, Leaf, Typed};
 
@@ -19,20 +18,15 @@ pub(super) struct Indent {
 }
 
 /// Writes a leaf and ends its line; `behind` writes what follows on the line of a scalar that is not a block.
-pub(super) fn write_leaf(
-    out: &mut Draft,
-    leaf: &Leaf,
-    indent: Indent,
-    behind: impl Fn(&mut Draft),
-) -> Result<(), Fault> {
+pub(super) fn write_leaf(out: &mut Draft, leaf: &Leaf, indent: Indent, behind: impl Fn(&mut Draft)) {
     let written = match leaf {
-        Leaf::Sealed(sealed) => sealed.text.expose(|bytes| write(out, sealed.kind, bytes, indent, &behind))?,
+        Leaf::Sealed(sealed) => sealed.text.expose(|bytes| write(out, sealed.kind, bytes, indent, &behind)),
         Leaf::Open(plain) => match &plain.typed {
             Typed::Null => plain_text(out, "null"),
             Typed::Bool(truth) => plain_text(out, if *truth { "true" } else { "false" }),
             Typed::Int(number) => plain_text(out, &number.to_string()),
             Typed::Float(number) => plain_text(out, &float(*number)),
-            Typed::Text(text) => write(out, Kind::Text, text.as_bytes(), indent, &behind)?,
+            Typed::Text(text) => write(out, Kind::Text, text.as_bytes(), indent, &behind),
             Typed::Time(text) => plain_text(out, text),
         },
     };
@@ -40,7 +34,6 @@ pub(super) fn write_leaf(
         behind(out);
         out.push(b"\n");
     }
-    Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,15 +57,9 @@ fn float(number: f64) -> String {
     }
 }
 
-fn write(
-    out: &mut Draft,
-    kind: Kind,
-    bytes: &[u8],
-    indent: Indent,
-    behind: &impl Fn(&mut Draft),
-) -> Result<Written, Fault> {
+fn write(out: &mut Draft, kind: Kind, bytes: &[u8], indent: Indent, behind: &impl Fn(&mut Draft)) -> Written {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return Ok(binary(out, bytes, indent, behind));
+        return binary(out, bytes, indent, behind);
     };
     match kind {
         Kind::Int | Kind::Time => out.push(bytes),
@@ -82,12 +69,12 @@ fn write(
             let shape = Shape::of(text);
             if text.contains('\n') && shape.block_allowed {
                 block(out, text, indent, behind);
-                return Ok(Written::Block);
+                return Written::Block;
             }
             one_line(out, text, &shape);
         }
     }
-    Ok(Written::OneLine)
+    Written::OneLine
 }
 
 /// What is not text, as base64 with its tag.
@@ -202,6 +189,7 @@ fn is_base_60(text: &str) -> bool {
 /// Which ways of writing keep a text.
 ///
 /// Source: go.yaml.in/yaml/v3 `emitterc.go`, `yaml_emitter_analyze_scalar`.
+#[expect(clippy::struct_excessive_bools, reason = "independent answers about one text, named as in the source")]
 struct Shape {
     plain_allowed: bool,
     single_allowed: bool,
