@@ -200,8 +200,8 @@ fn pairs<O: Origin>(
             File::Plain(bytes) => pairs.push((key.to_owned(), Input::Open(bytes.clone()))),
             File::Sealed(Contents::Blob(secret)) => pairs.push((key.to_owned(), Input::Sealed(secret.share()))),
             File::Sealed(Contents::Documents(_) | Contents::Entries(_)) => {
-                let text = "an encrypted file of `files` must be of the type binary, so that its bytes are kept";
-                return Err(refuse(format!("{path}: {text}")));
+                let text = opened.text(&path).ok_or_else(|| refuse(format!("{path}: its text is not there")))?;
+                pairs.push((key.to_owned(), Input::Sealed(text.share())));
             }
         }
     }

@@ -80,6 +80,26 @@ fn open_kustomize_cases_render_as_kustomize_does() {
     assert!(report.is_empty(), "{report}");
 }
 
+#[test]
+fn committed_cases_render_as_the_real_kustomize_did() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kustomize/cases");
+    let options = Options {
+        load_restrictor: LoadRestrictor::Root,
+        plain_folders: PlainFolders::Refused,
+        order: Order::AsWritten,
+    };
+    let mut count = 0;
+    for case in std::fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()) {
+        let root = std::fs::read_to_string(case.join("root")).unwrap();
+        let path = RepoPath::root().resolve(root.trim()).unwrap();
+        let found = output(&case.join("input"), &path, &options).unwrap();
+        let expected: Vec<Value> = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
+        compare(&expected, &found).unwrap_or_else(|difference| panic!("{}: {difference}", case.display()));
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}
+
 /// Compares one case with what the real kustomize did.
 fn judge(case: &Path) -> Result<(), String> {
     let about: Value = serde_json::from_slice(&std::fs::read(case.join("case.json")).unwrap()).unwrap();
