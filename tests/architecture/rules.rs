@@ -14,7 +14,7 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     ("keysource", &["secret", "clock"]),
     ("sops", &["model", "secret", "keysource", "trust"]),
     ("kustomize", &["model", "secret", "sops", "trust"]),
-    ("policy", &["model", "kustomize", "trust"]),
+    ("policy", &["model", "secret", "kustomize", "trust"]),
     ("plan", &["model", "policy", "trust"]),
     ("cluster", &["model", "secret", "policy", "plan", "trust", "clock"]),
     ("settings", &["model", "secret"]),
