@@ -2,6 +2,13 @@
 //!
 //! The steps are those that `cargo test` checks. Ends with 1 where one does not happen as told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "a test ends at what is unexpected; clippy excuses only functions marked #[test]"
+)]
+
 #[allow(dead_code, reason = "shared with the suite, which uses more of it")]
 mod support {
     pub mod controlplane;
@@ -60,7 +67,10 @@ async fn demo(keep: bool) -> Result<(), String> {
     let mut number = 0;
     let told = tell(&mut world, &mut |heard| print(&heard, &mut number)).await;
     if told.is_ok() {
-        say(format_args!("{GOOD}All {number} steps happened as told{GOOD:#}, in {:.1} s\n", begin.elapsed().as_secs_f64()));
+        say(format_args!(
+            "{GOOD}All {number} steps happened as told{GOOD:#}, in {:.1} s\n",
+            begin.elapsed().as_secs_f64()
+        ));
     }
     if keep {
         say(format_args!("Everything goes on until Ctrl-C. Look around:\n"));

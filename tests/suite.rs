@@ -1,6 +1,11 @@
 //! The one test binary.
 
-#![allow(clippy::unwrap_used)] // helpers of tests may fail as tests do; clippy only excuses functions marked #[test]
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "a test ends at what is unexpected; clippy excuses only functions marked #[test]"
+)]
 
 mod architecture;
 mod attack;
@@ -8,4 +13,5 @@ mod cli;
 mod compile_fail;
 mod conformance;
 mod e2e;
+#[allow(dead_code, reason = "shared with the demo and the benchmark, each of which uses a part")]
 mod support;

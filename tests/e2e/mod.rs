@@ -1,1 +1,3 @@
-//! See the files beside this one.
+//! The whole pipeline on a real control plane.
+
+mod story;

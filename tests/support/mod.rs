@@ -5,4 +5,5 @@ pub mod corpora;
 pub mod gitserver;
 pub mod repo;
 pub mod signing;
+pub mod story;
 pub mod tools;

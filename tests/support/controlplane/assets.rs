@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::tools;
 
 /// How long the API server may take to write its certificate and listen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where [`start`] writes the administrator's kubeconfig.
 pub fn kubeconfig(folder: &Path) -> PathBuf {

@@ -49,7 +49,8 @@ fn digest(module: &Path) -> std::io::Result<String> {
         hash.update(format!("{:?} {}\n", file.file_name(), bytes.len()));
         hash.update(bytes);
     }
-    Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    let first = u64::from_be_bytes(*hash.finalize().first_chunk().expect("a SHA-256 digest has 32 bytes"));
+    Ok(format!("{first:016x}"))
 }
 
 fn linker_flags() -> String {

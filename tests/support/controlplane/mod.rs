@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use super::tools;
 
 /// How long the parts may take to serve. Usual: 5 s, several times that on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A running control plane. Ends when it is dropped, and with this process however that ends.
 pub struct ControlPlane {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// How long anything in the story may take before it counts as not happening. Usual: under two seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The cluster, as its administrator.
 pub struct Administrator {
@@ -78,7 +78,7 @@ impl Administrator {
     /// A resource by its kind, once the API server serves it.
     async fn resource(&self, kind: &GroupVersionKind) -> Result<ApiResource, String> {
         let found = async || kube::discovery::pinned_kind(&self.client, kind).await.ok().map(|(resource, _)| resource);
-        until(&format!("the API server serves {}", kind.kind), || found()).await
+        until(&format!("the API server serves {}", kind.kind), found).await
     }
 
     fn api(&self, namespace: Option<&str>, resource: &ApiResource) -> Api<DynamicObject> {

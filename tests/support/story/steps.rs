@@ -68,7 +68,12 @@ impl World {
         if found == (image(tag), replicas) {
             return Ok(format!("Deployment shop/shop still runs {}, {replicas} replicas", image(tag)));
         }
-        Err(format!("Deployment shop/shop runs {} with {} replicas, not {} with {replicas}", found.0, found.1, image(tag)))
+        Err(format!(
+            "Deployment shop/shop runs {} with {} replicas, not {} with {replicas}",
+            found.0,
+            found.1,
+            image(tag)
+        ))
     }
 }
 
@@ -79,7 +84,11 @@ fn expect(what: &str, found: &str, expected: &str) -> Result<(), String> {
 /// The Ready condition, which must have this status.
 fn expect_ready(sync: &DynamicObject, status: &str) -> Result<(String, String, String), String> {
     let ready = condition(sync, "Ready").ok_or("the Sync has no Ready condition")?;
-    if ready.0 == status { Ok(ready) } else { Err(format!("Ready={} ({}: {}), and should be {status}", ready.0, ready.1, ready.2)) }
+    if ready.0 == status {
+        Ok(ready)
+    } else {
+        Err(format!("Ready={} ({}: {}), and should be {status}", ready.0, ready.1, ready.2))
+    }
 }
 
 pub async fn ssh_signed_commit_is_applied(world: &mut World) -> Told {
@@ -95,15 +104,25 @@ pub async fn ssh_signed_commit_is_applied(world: &mut World) -> Told {
                 let status = deployments.get("shop").await.ok()?.status?;
                 (status.available_replicas == Some(replicas)).then_some(())
             };
-            until(&format!("{namespace}/shop has {replicas} available replicas"), || available()).await?;
+            until(&format!("{namespace}/shop has {replicas} available replicas"), available).await?;
             saw.push(format!("Deployment {namespace}/shop: {replicas} of {replicas} replicas are Available"));
         } else {
-            saw.push(format!("not checked: that {namespace}/shop becomes Available (KUBEBUILDER_ASSETS has no controllers)"));
+            saw.push(format!(
+                "not checked: that {namespace}/shop becomes Available (KUBEBUILDER_ASSETS has no controllers)"
+            ));
         }
         let secrets: Api<Secret> = Api::namespaced(world.admin.client().clone(), namespace);
         let secret = secrets.get("ghcr-pull").await.map_err(|error| error.to_string())?;
-        expect("the type of the pull secret", secret.type_.as_deref().unwrap_or_default(), "kubernetes.io/dockerconfigjson")?;
-        let data = secret.data.unwrap_or_default().remove(".dockerconfigjson").ok_or("the pull secret has no .dockerconfigjson")?;
+        expect(
+            "the type of the pull secret",
+            secret.type_.as_deref().unwrap_or_default(),
+            "kubernetes.io/dockerconfigjson",
+        )?;
+        let data = secret
+            .data
+            .unwrap_or_default()
+            .remove(".dockerconfigjson")
+            .ok_or("the pull secret has no .dockerconfigjson")?;
         let config: Value = serde_json::from_slice(&data.0).map_err(|_| "the pull secret is not JSON")?;
         if config != docker_config(sync) {
             return Err(format!("the pull secret of {sync} is not what was encrypted"));
@@ -111,7 +130,8 @@ pub async fn ssh_signed_commit_is_applied(world: &mut World) -> Told {
         saw.push(format!("Secret {namespace}/ghcr-pull: a valid dockerconfigjson for ghcr.io, opened in memory"));
     }
     let ingress = world.shop::<Ingress>().get("shop").await.map_err(|error| error.to_string())?;
-    let tls = ingress.spec.and_then(|spec| spec.tls).and_then(|tls| tls.into_iter().next()).and_then(|tls| tls.secret_name);
+    let tls =
+        ingress.spec.and_then(|spec| spec.tls).and_then(|tls| tls.into_iter().next()).and_then(|tls| tls.secret_name);
     expect("the TLS secret of the Ingress", tls.as_deref().unwrap_or_default(), "shop-tls")?;
     saw.push("Ingress shop/shop: TLS by cert-manager".to_owned());
     Ok(saw)
@@ -174,10 +194,13 @@ pub async fn drift_is_put_right(world: &mut World) -> Told {
     patched.map_err(|error| error.to_string())?;
     let begin = std::time::Instant::now();
     let right = async || world.deployed().await.ok().filter(|(_, replicas)| *replicas == 3);
-    until("Deployment shop/shop has three replicas again", || right()).await?;
+    until("Deployment shop/shop has three replicas again", right).await?;
     Ok(vec![
         format!("Service shop/shop, deleted by hand, was made anew after {:.1} s", made.as_secs_f64()),
-        format!("Deployment shop/shop, edited to one replica, had three again after {:.1} s", begin.elapsed().as_secs_f64()),
+        format!(
+            "Deployment shop/shop, edited to one replica, had three again after {:.1} s",
+            begin.elapsed().as_secs_f64()
+        ),
     ])
 }
 
@@ -205,7 +228,12 @@ pub async fn signed_revert_rolls_back(world: &mut World) -> Told {
 
 pub async fn changed_secret_is_refused(world: &mut World) -> Told {
     let secrets = world.shop::<Secret>();
-    let state = async || secrets.get("ghcr-pull").await.map(|secret| (secret.metadata.uid, secret.metadata.resource_version, secret.data));
+    let state = async || {
+        secrets
+            .get("ghcr-pull")
+            .await
+            .map(|secret| (secret.metadata.uid, secret.metadata.resource_version, secret.data))
+    };
     let before = state().await.map_err(|error| error.to_string())?;
     let file = world.work.join(PULL_SECRET);
     let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
@@ -241,5 +269,9 @@ fn with_one_changed_byte(text: &str) -> Result<String, String> {
 }
 
 fn names_commit(message: &str, commit: &str) -> Result<(), String> {
-    if message.contains(short(commit)) { Ok(()) } else { Err(format!("commit {} is not named: {message}", short(commit))) }
+    if message.contains(short(commit)) {
+        Ok(())
+    } else {
+        Err(format!("commit {} is not named: {message}", short(commit)))
+    }
 }

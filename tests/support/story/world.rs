@@ -24,7 +24,7 @@ use super::cluster::{Administrator, condition, documents, until};
 pub const HOME: &str = "gitwarrant-system";
 
 /// Both Syncs of the example, with the namespace, the replicas and the pull secret's password of each.
-pub const SYNCS: [(&str, &str, i64); 2] = [("staging", "shop-staging", 2), ("prod", "shop", 3)];
+pub const SYNCS: [(&str, &str, i32); 2] = [("staging", "shop-staging", 2), ("prod", "shop", 3)];
 
 /// Everything the story acts on. What is not a given cluster ends with it.
 pub struct World {
@@ -54,7 +54,8 @@ impl World {
         let plane = ControlPlane::start()?;
         let given = std::env::var_os("GITWARRANT_TEST_KUBECONFIG").is_some_and(|file| !file.is_empty());
         let admin = Administrator::new(plane.client().await?);
-        let folder = tempfile::Builder::new().prefix("gitwarrant-story-").tempdir().map_err(|error| error.to_string())?;
+        let folder =
+            tempfile::Builder::new().prefix("gitwarrant-story-").tempdir().map_err(|error| error.to_string())?;
         let signers = Signers::new();
         let alice = signers.ssh_key("alice", "ed25519");
         let yesterday = jiff::Timestamp::from_second(now() - 86_400).expect("yesterday is a time");
@@ -76,8 +77,21 @@ impl World {
 
         let controllers = plane.has_controllers();
         let mut world = Self {
-            agent: None, admin, signers, alice, bob, work, controllers, root, url, log, given, age_key,
-            _server: server, folder, plane,
+            agent: None,
+            admin,
+            signers,
+            alice,
+            bob,
+            work,
+            controllers,
+            root,
+            url,
+            log,
+            given,
+            age_key,
+            _server: server,
+            folder,
+            plane,
         };
         world.prepare_cluster().await?;
         world.start_agent(program).await?;
@@ -88,23 +102,33 @@ impl World {
     async fn prepare_cluster(&mut self) -> Result<(), String> {
         let namespaces: Api<Namespace> = Api::all(self.admin.client().clone());
         if self.given && namespaces.get_opt(HOME).await.map_err(|error| error.to_string())?.is_some() {
-            return Err(format!("the cluster of GITWARRANT_TEST_KUBECONFIG has a namespace {HOME} already; use another cluster"));
+            return Err(format!(
+                "the cluster of GITWARRANT_TEST_KUBECONFIG has a namespace {HOME} already; use another cluster"
+            ));
         }
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         self.admin.apply_folder(&source.join("deploy/crds"), |_| true).await?;
         // The agent itself runs outside, as a process of this machine.
-        self.admin.apply_folder(&source.join("deploy/base"), |object| matches!(object["kind"].as_str(), Some("Namespace" | "ServiceAccount"))).await?;
+        self.admin
+            .apply_folder(&source.join("deploy/base"), |object| {
+                matches!(object["kind"].as_str(), Some("Namespace" | "ServiceAccount"))
+            })
+            .await?;
         self.admin.apply_folder(&source.join("deploy/rbac"), |_| true).await?;
         let (allowed, certificate) = (Signers::allowed_signers(&[&self.alice]), self.signers.certificate(&self.bob));
         let home = |name: &str| json!({"name": name, "namespace": HOME});
-        self.admin.apply(json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": home("signers"),
-            "data": {"allowed_signers": allowed, "bob.asc": certificate},
-        })).await?;
-        self.admin.apply(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": home("sops-keys"),
-            "stringData": {"demo.agekey": self.age_key},
-        })).await?;
+        self.admin
+            .apply(json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": home("signers"),
+                "data": {"allowed_signers": allowed, "bob.asc": certificate},
+            }))
+            .await?;
+        self.admin
+            .apply(json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": home("sops-keys"),
+                "stringData": {"demo.agekey": self.age_key},
+            }))
+            .await?;
         self.admin.apply_file(&source.join("clusters/gitwarrant/tenants.yaml")).await
     }
 
@@ -116,7 +140,8 @@ impl World {
             ..Default::default()
         };
         let given = accounts.create_token_request("gitwarrant", &PostParams::default(), &wanted).await;
-        let token = given.map_err(|error| format!("a token for {HOME}/gitwarrant: {error}"))?.status.unwrap_or_default().token;
+        let given = given.map_err(|error| format!("a token for {HOME}/gitwarrant: {error}"))?;
+        let token = given.status.ok_or("the API server gave no token")?.token;
         let file = self.folder.path().join("agent.kubeconfig");
         let mut kubeconfig: Value = documents(self.plane.kubeconfig())?.remove(0);
         for user in kubeconfig["users"].as_array_mut().into_iter().flatten() {
@@ -125,8 +150,15 @@ impl World {
         write(&file, &kubeconfig.to_string())?;
         let cache = self.folder.path().join("cache");
         fs::create_dir_all(&cache).map_err(|error| error.to_string())?;
-        let flags = ["agent".to_owned(), "--kubeconfig".to_owned(), file.display().to_string(), "--listen".to_owned(),
-            "127.0.0.1:0".to_owned(), "--cache".to_owned(), cache.display().to_string()];
+        let flags = [
+            "agent".to_owned(),
+            "--kubeconfig".to_owned(),
+            file.display().to_string(),
+            "--listen".to_owned(),
+            "127.0.0.1:0".to_owned(),
+            "--cache".to_owned(),
+            cache.display().to_string(),
+        ];
         self.agent = Some(tools::spawn_tied(program, &flags, &self.log)?);
         Ok(())
     }
@@ -155,7 +187,8 @@ impl World {
     pub(super) async fn push(&self, revision: &str) -> Result<(), String> {
         let to = format!("{revision}:refs/heads/main");
         run(self.signers.git(&self.work, 0).args(["push", "--quiet", "--force", "origin", &to]));
-        let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": format!("{revision} {}", now())}}});
+        let asked =
+            json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": format!("{revision} {}", now())}}});
         let repositories = self.admin.ours(None, "Repository", "repositories");
         match repositories.patch("fleet", &PatchParams::default(), &Patch::Merge(&asked)).await {
             Ok(_) => Ok(()),
@@ -189,7 +222,7 @@ impl World {
             let settled = condition(&sync, "Ready").is_some_and(|(status, ..)| status != "Unknown");
             (attempted && settled).then_some(sync)
         };
-        let waited = until(&format!("Sync {name} is decided about {}", short(commit)), || decided()).await;
+        let waited = until(&format!("Sync {name} is decided about {}", short(commit)), decided).await;
         match waited {
             Ok(sync) => Ok(sync),
             Err(reason) => Err(format!("{reason}; {}", self.seen(name).await)),
@@ -211,7 +244,11 @@ impl World {
     /// What must stand in no log.
     pub(super) fn secrets(&self) -> Vec<String> {
         let passwords = SYNCS.map(|(sync, ..)| password(sync));
-        passwords.iter().flat_map(|password| [password.clone(), STANDARD.encode(format!("example-org-bot:{password}"))]).chain([self.age_key.clone()]).collect()
+        passwords
+            .iter()
+            .flat_map(|password| [password.clone(), STANDARD.encode(format!("example-org-bot:{password}"))])
+            .chain([self.age_key.clone()])
+            .collect()
     }
 
     /// How to look around while it runs.
@@ -219,7 +256,8 @@ impl World {
         vec![
             format!("export KUBECONFIG={}", self.plane.kubeconfig().display()),
             "kubectl get repositories,syncs,warrants -A".to_owned(),
-            "kubectl get deployments,services,ingresses,secrets -A --field-selector metadata.namespace!=kube-system".to_owned(),
+            "kubectl get deployments,services,ingresses,secrets -A --field-selector metadata.namespace!=kube-system"
+                .to_owned(),
             format!("kubectl -n {HOME} get sync prod -o yaml"),
             format!("git -C {} log --show-signature", self.work.display()),
             format!("tail -f {}", self.log.display()),
@@ -282,7 +320,8 @@ fn copy_example(to: &Path, recipient: &str) -> Result<(), String> {
         });
         let plain = serde_yaml::to_string(&secret).map_err(|error| error.to_string())?;
         let time = jiff::Timestamp::from_second(now()).expect("now is a time");
-        let sealed = seal(&plain, Format::Yaml, &recipients, "^(data|stringData)$", time).map_err(|error| error.to_string())?;
+        let sealed =
+            seal(&plain, Format::Yaml, &recipients, "^(data|stringData)$", time).map_err(|error| error.to_string())?;
         write(&to.join(sync).join("apps/pull-secret.enc.yaml"), &sealed)?;
     }
     Ok(())
