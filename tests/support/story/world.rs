@@ -68,8 +68,8 @@ impl World {
         write(&work.join("README.md"), "Our clusters.\n")?;
         let root = signers.commit(&work, "Begin", By::Ssh(&alice), now());
         fs::create_dir_all(&bare).map_err(|error| error.to_string())?;
-        run(signers.git(&bare, 0).args(["init", "--quiet", "--bare", "--initial-branch=main"]));
-        run(signers.git(&work, 0).args(["remote", "add", "origin"]).arg(&bare));
+        run(signers.git(&bare, now()).args(["init", "--quiet", "--bare", "--initial-branch=main"]));
+        run(signers.git(&work, now()).args(["remote", "add", "origin"]).arg(&bare));
         copy_example(&work.join("clusters"), &recipient)?;
         let server = GitServer::start(&folder.path().join("served"));
         let url = server.url("infra.git");
@@ -186,7 +186,7 @@ impl World {
     /// Makes `revision` the remote branch, as whoever holds the forge's password can, and asks for a turn.
     pub(super) async fn push(&self, revision: &str) -> Result<(), String> {
         let to = format!("{revision}:refs/heads/main");
-        run(self.signers.git(&self.work, 0).args(["push", "--quiet", "--force", "origin", &to]));
+        run(self.signers.git(&self.work, now()).args(["push", "--quiet", "--force", "origin", &to]));
         let asked =
             json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": format!("{revision} {}", now())}}});
         let repositories = self.admin.ours(None, "Repository", "repositories");
