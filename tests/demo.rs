@@ -95,11 +95,13 @@ fn print(heard: &Heard<'_>, number: &mut usize) {
     }
 }
 
-/// The real program, built as `cargo run` was: the demo itself does not contain it.
+/// The real program; the demo does not contain it. Named together with the demo, which is there already, so that both
+/// are built with the same features and no dependency is built twice.
 fn build_agent() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked", "--bin", "gitwarrant"]);
+    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked"]);
+    build.args(["--bin", "gitwarrant", "--example", "demo"]);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
