@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use source::Source;
 
-/// Files whose shipped code may look at plaintext, each with its reason.
-const EXPOSE: [&str; 23] = [
+/// Files whose shipped code may look at plaintext.
+const EXPOSE: [&str; 26] = [
+    "src/agent/mirrors.rs",
     "src/cli/decrypt.rs",
     "src/git/http.rs",
     "src/keysource/age.rs",
@@ -18,6 +19,8 @@ const EXPOSE: [&str; 23] = [
     "src/keysource/packets.rs",
     "src/keysource/pgp.rs",
     "src/keysource/seipd.rs",
+    "src/kustomize/generate.rs",
+    "src/kustomize/hash.rs",
     "src/model/wire.rs",
     "src/policy/string_data.rs",
     "src/sops/formats/dotenv.rs",

@@ -100,8 +100,13 @@ fn print(heard: &Heard<'_>, number: &mut usize) {
 fn build_agent() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked"]);
+    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--locked"]);
     build.args(["--bin", "gitwarrant", "--example", "demo"]);
+    // What `cargo run` tells the demo about itself; build scripts that look at it would run once more each time.
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(own)) {
+        build.env_remove(name);
+    }
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }

@@ -1,10 +1,13 @@
 //! The fields of a proof are its own.
 
+use std::collections::BTreeMap;
+
 use gitwarrant::git::{Commit, Objects, Oid};
+use gitwarrant::model::RepoPath;
 use gitwarrant::trust::Verified;
 
-fn forge(what: Commit, root_tree: Oid, objects: Objects) -> Verified<Commit> {
-    Verified { what, root_tree, objects, judged: Vec::new(), policy: String::new() }
+fn forge(what: Commit, blobs: BTreeMap<RepoPath, Oid>, objects: Objects) -> Verified<Commit> {
+    Verified { what, blobs, objects, judged: Vec::new(), policy: String::new() }
 }
 
 fn main() {}
