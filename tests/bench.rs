@@ -1,1 +1,3 @@
+//! What it costs.
+
 fn main() {}

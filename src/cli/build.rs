@@ -66,9 +66,9 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
         plain_folders: PlainFolders::Refused,
         order: Order::AsWritten,
     };
-    let (sources, path) = match gathered(args, &options)? {
+    let (sources, path) = match gathered(args, options)? {
         Ok(gathered) => gathered,
-        Err(errors) => return refused(console, &errors),
+        Err(errors) => return Ok(refused(console, &errors)),
     };
     let keys = match Keyring::read(key_files(&args.age_key_file, &args.pgp_key_file, &args.ssh_key_file)?) {
         Ok(keys) => keys,
@@ -97,21 +97,21 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
             drop(writeln!(console.talk, "warning: {errors}; a Sync of it would be refused"));
             print(args, &[], console)
         }
-        Err(errors) => refused(console, &errors),
+        Err(errors) => Ok(refused(console, &errors)),
     }
 }
 
-fn refused(console: Console<'_>, errors: &kustomize::Errors) -> Result<Outcome, Failure> {
+fn refused(console: Console<'_>, errors: &kustomize::Errors) -> Outcome {
     for error in errors.iter() {
         drop(writeln!(console.talk, "error[{}]: {error}", error.code().as_str()));
     }
-    Ok(Outcome::Finding)
+    Outcome::Finding
 }
 
 type Gathered = Result<(Sources<Local>, RepoPath), kustomize::Errors>;
 
 /// The files that `dir` needs, out of the smallest tree that holds them all.
-fn gathered(args: &Args, options: &Options) -> Result<Gathered, Failure> {
+fn gathered(args: &Args, options: Options) -> Result<Gathered, Failure> {
     let absent = |error: &dyn std::error::Error| {
         Failure::because("missing-file", format!("{} is not a folder that can be read", args.dir.display()), error)
     };
@@ -139,7 +139,7 @@ fn gathered(args: &Args, options: &Options) -> Result<Gathered, Failure> {
                 return Err(Failure::because("unreadable", format!("{} cannot be read", top.display()), &error));
             }
         };
-        let gathered = kustomize::gather(Tree::local(files), &path, options).map(|sources| (sources, path));
+        let gathered = kustomize::gather(Tree::local(files), &path, &options).map(|sources| (sources, path));
         let leaves = |errors: &kustomize::Errors| errors.iter().any(|error| error.code() == Code::OutsideTree);
         let done = !gathered.as_ref().is_err_and(leaves);
         outcome = Some(gathered);

@@ -38,7 +38,7 @@ fn objects_are_printed_as_yaml_with_sorted_keys() {
     let output = build(&folder.path().join("prod"), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text, "apiVersion: v1\ndata:\n  k: 'yes'\nkind: ConfigMap\nmetadata:\n  name: p-a\n");
+    assert_eq!(text, "apiVersion: v1\ndata:\n  k: \"yes\"\nkind: ConfigMap\nmetadata:\n  name: p-a\n");
 }
 
 #[test]

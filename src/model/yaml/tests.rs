@@ -96,8 +96,8 @@ fn ten_thousand_levels_are_refused() {
 fn levels_are_counted_through_aliases() {
     let mut text = format!("a0: &a0 {}1{}\n", "[".repeat(60), "]".repeat(60));
     text.push_str("a1: &a1 ");
-    write!(text, "{}*a0{}\n", "[".repeat(60), "]".repeat(60)).unwrap();
-    write!(text, "a2: {}*a1{}\n", "[".repeat(60), "]".repeat(60)).unwrap();
+    writeln!(text, "{}*a0{}", "[".repeat(60), "]".repeat(60)).unwrap();
+    writeln!(text, "a2: {}*a1{}", "[".repeat(60), "]".repeat(60)).unwrap();
     assert!(matches!(refused(&text), Error::TooDeep { .. }));
 }
 
