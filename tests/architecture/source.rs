@@ -123,7 +123,7 @@ fn literal_length(chars: &[char], at: usize) -> usize {
     if let Some(prefix) = prefix {
         return string_length(rest, prefix);
     }
-    let quote = if starts("b'") { 1 } else { 0 };
+    let quote = usize::from(starts("b'"));
     if rest.get(quote) == Some(&'\'') {
         // 'x' and '\…' are characters; 'x without the second quote is a lifetime.
         if rest.get(quote + 1) == Some(&'\\') {

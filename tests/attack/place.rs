@@ -77,7 +77,7 @@ impl Place {
         let repository = Repository::open(&self.repository).unwrap();
         let (mut commit, objects) = repository.resolve(reference).unwrap().into_parts();
         if reference.starts_with("refs/") {
-            commit.reference = reference.to_owned();
+            reference.clone_into(&mut commit.reference);
         }
         let now = Timestamp::from_second(self.now).unwrap();
         verify(Fetched::new(commit, objects), &policy, &self.base, None, now)

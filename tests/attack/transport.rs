@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gitwarrant::git::{Checked, Credentials, Error, Https, Mirror, Oid, Plain, Reference, Remote, Transport, Url};
 use gitwarrant::secret::Secret;
 
-use crate::support::gitserver::{Bend, GitServer, Guard};
+use crate::support::gitserver::{Bend, GitServer, Guard, Seen};
 use crate::support::repo::Repo;
 
 /// A server with one repository of one commit.
@@ -108,14 +108,14 @@ fn only_what_is_missing_is_downloaded() {
     scene.server.seen();
     let fetched = mirror.fetch(&transport, &main_branch()).unwrap();
     assert_eq!(fetched.what().head.to_string(), second);
-    let asked = scene.server.seen().into_iter().find(|seen| seen.asks_for_a_pack()).unwrap();
+    let asked = scene.server.seen().into_iter().find(Seen::asks_for_a_pack).unwrap();
     assert!(String::from_utf8_lossy(&asked.body).contains(&format!("have {}\n", scene.first)));
     assert!(fetched.objects().contains(&scene.first.parse().unwrap()));
     // What is there already is not asked for again, wherever the reference points.
     scene.repo.git(&["reset", "-q", "--hard", &scene.first]);
     scene.push();
     assert_eq!(mirror.fetch(&transport, &main_branch()).unwrap().what().head.to_string(), scene.first);
-    assert!(!scene.server.seen().iter().any(|seen| seen.asks_for_a_pack()));
+    assert!(!scene.server.seen().iter().any(Seen::asks_for_a_pack));
 }
 
 #[test]

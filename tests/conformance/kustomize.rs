@@ -92,7 +92,7 @@ fn committed_cases_render_as_the_real_kustomize_did() {
     for case in std::fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()) {
         let root = std::fs::read_to_string(case.join("root")).unwrap();
         let path = RepoPath::root().resolve(root.trim()).unwrap();
-        let found = output(&case.join("input"), &path, &options).unwrap();
+        let found = output(&case.join("input"), &path, options).unwrap();
         let expected: Vec<Value> = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
         compare(&expected, &found).unwrap_or_else(|difference| panic!("{}: {difference}", case.display()));
         count += 1;
@@ -115,7 +115,7 @@ fn judge(case: &Path) -> Result<(), String> {
     };
     let root = text("root");
     let path = RepoPath::root().resolve(if root.is_empty() { "." } else { &root }).unwrap();
-    let found = output(&case.join("input"), &path, &options);
+    let found = output(&case.join("input"), &path, options);
     match (text("outcome").as_str(), found) {
         ("error", Err(code)) if code == text("error_class") => Ok(()),
         ("error", Err(code)) => Err(format!("fails as {code}, and should as {}", text("error_class"))),
@@ -130,13 +130,13 @@ fn judge(case: &Path) -> Result<(), String> {
 }
 
 /// The rendered objects, or the code of the first error.
-fn output(input: &Path, path: &RepoPath, options: &Options) -> Result<Vec<Value>, String> {
+fn output(input: &Path, path: &RepoPath, options: Options) -> Result<Vec<Value>, String> {
     let mut files = BTreeMap::new();
     read(input, input, &mut files);
-    let sources = gather(Tree::local(files), path, options).map_err(|errors| errors.code().to_owned())?;
+    let sources = gather(Tree::local(files), path, &options).map_err(|errors| errors.code().to_owned())?;
     let Ok(keys) = Keyring::read(Vec::new()) else { panic!("no keys are a set of keys") };
     let opened = sops::unseal(sources, &keys).map_err(|errors| errors.code().to_owned())?;
-    match render(opened, path, options) {
+    match render(opened, path, &options) {
         Ok(rendered) => {
             let objects = rendered.objects().iter();
             Ok(objects.map(|object| serde_json::from_slice(&wire::json_of_map(object.body())).unwrap()).collect())

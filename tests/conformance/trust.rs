@@ -54,7 +54,7 @@ type Decision = Result<(), String>;
 struct Case {
     id: String,
     folder: PathBuf,
-    case: Value,
+    told: Value,
 }
 
 fn cases(folder: &Path) -> Vec<Case> {
@@ -64,7 +64,7 @@ fn cases(folder: &Path) -> Vec<Case> {
             let folder = entry.expect("a folder").path();
             let case = std::fs::read(folder.join("case.json")).expect("a case.json");
             let case: Value = serde_json::from_slice(&case).expect("JSON");
-            Case { id: text(&case["id"]), folder, case }
+            Case { id: text(&case["id"]), folder, told: case }
         })
         .collect();
     found.sort_by(|one, other| one.id.cmp(&other.id));
@@ -73,7 +73,7 @@ fn cases(folder: &Path) -> Vec<Case> {
 
 impl Case {
     fn complaint(&self, decision: &Decision) -> Option<String> {
-        let expected = &self.case["expected"];
+        let expected = &self.told["expected"];
         let found = match decision {
             Ok(()) => "accept".to_owned(),
             Err(code) => format!("reject {code}"),
@@ -86,17 +86,17 @@ impl Case {
                 *code == text(&expected["reason"]) || texts(&expected["also_acceptable_reasons"]).contains(code)
             }
         };
-        let title = text(&self.case["title"]);
+        let title = text(&self.told["title"]);
         (!right).then(|| format!("{} {title}: {} required, {found} found", self.id, expected))
     }
 
     fn decide(&self) -> Decision {
         let (_kept, repository) = self.unpack();
-        let policy = &self.case["trust"]["policy"];
+        let policy = &self.told["trust"]["policy"];
         let code = |reason: Reason| reason.code().to_owned();
         let read = Policy::read(&self.policy()).map_err(|_| code(Reason::BadConfiguration))?;
         let repository = Repository::open(&repository).expect("the case's repository");
-        let fetched = repository.resolve(&text(&self.case["head"])).expect("the case's head");
+        let fetched = repository.resolve(&text(&self.told["head"])).expect("the case's head");
         let (mut commit, objects) = fetched.into_parts();
         commit.reference = text(&policy["ref"]);
         let base = Base {
@@ -110,12 +110,12 @@ impl Case {
 
     fn decide_by_command(&self) -> Decision {
         let (kept, repository) = self.unpack();
-        let policy = &self.case["trust"]["policy"];
+        let policy = &self.told["trust"]["policy"];
         let file = kept.path().join("repository.yaml");
         std::fs::write(&file, serde_json::to_vec(&self.resource()).expect("JSON")).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gitwarrant"));
         command.arg("verify").arg(&repository).arg("--repository").arg(&file);
-        command.args(["--head", &text(&self.case["head"]), "-o", "json"]);
+        command.args(["--head", &text(&self.told["head"]), "-o", "json"]);
         command.args([
             "--at",
             &Timestamp::from_second(policy["now"].as_i64().expect("a time")).expect("a time").to_string(),
@@ -151,16 +151,16 @@ impl Case {
     }
 
     fn openpgp(&self) -> Vec<(String, String)> {
-        let listed = self.case["trust"]["openpgp"].as_array().cloned().unwrap_or_default();
+        let listed = self.told["trust"]["openpgp"].as_array().cloned().unwrap_or_default();
         listed.iter().map(|one| (text(&one["principal"]), self.file(&one["file"]).expect("a certificate"))).collect()
     }
 
     fn in_repository(&self) -> Option<String> {
-        text(&self.case["trust"]["policy"]["signers_source"]).strip_prefix("in-repo:").map(str::to_owned)
+        text(&self.told["trust"]["policy"]["signers_source"]).strip_prefix("in-repo:").map(str::to_owned)
     }
 
     fn policy(&self) -> PolicyInput {
-        let trust = &self.case["trust"];
+        let trust = &self.told["trust"];
         let policy = &trust["policy"];
         let signers = SignersText {
             name: "trust".into(),
@@ -231,7 +231,7 @@ impl Case {
         if let Some(id) = &policy.rollback_to {
             trust["rollbackTo"] = id.as_str().into();
         }
-        let reference = text(&self.case["trust"]["policy"]["ref"]);
+        let reference = text(&self.told["trust"]["policy"]["ref"]);
         serde_json::json!({
             "apiVersion": "gitwarrant.io/v1alpha1",
             "kind": "Repository",

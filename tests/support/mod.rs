@@ -3,6 +3,7 @@
 pub mod controlplane;
 pub mod corpora;
 pub mod gitserver;
+pub mod mutate;
 pub mod repo;
 pub mod signing;
 pub mod story;
