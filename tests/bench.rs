@@ -6,15 +6,22 @@
 #![allow(
     clippy::unwrap_used,
     clippy::cast_precision_loss,
+    clippy::format_collect,
+    clippy::format_push_string,
     dead_code,
     reason = "a measurement ends at what is unexpected; its numbers are far below 2^52"
 )]
 
 mod measure {
+    pub mod cluster;
     pub mod report;
 }
-#[allow(dead_code, reason = "shared with the suite, which uses more of it")]
+#[allow(dead_code, unused_imports, reason = "shared with the suite, which uses more of it")]
 mod support {
+    pub mod controlplane;
+    pub mod gitserver;
+    pub mod signing;
+    pub mod story;
     pub mod tools;
 }
 
@@ -24,7 +31,7 @@ use measure::report::Report;
 type Group = (&'static str, fn(&mut Report));
 
 /// All groups, in the order in which they are measured.
-const GROUPS: &[Group] = &[];
+const GROUPS: &[Group] = &[("cluster", measure::cluster::measure)];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();

@@ -94,7 +94,7 @@ fn expect_ready(sync: &DynamicObject, status: &str) -> Result<(String, String, S
 pub async fn ssh_signed_commit_is_applied(world: &mut World) -> Told {
     let commit = world.commit("Add the shop", By::Ssh(&world.alice));
     world.push(&commit).await?;
-    world.declare().await?;
+    world.declare("2s").await?;
     let mut saw = Vec::new();
     for (sync, namespace, replicas) in SYNCS {
         saw.push(world.applied_to(sync, &commit, "alice").await?);

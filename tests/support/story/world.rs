@@ -30,11 +30,11 @@ pub const SYNCS: [(&str, &str, i32); 2] = [("staging", "shop-staging", 2), ("pro
 pub struct World {
     agent: Option<Child>,
     pub(super) admin: Administrator,
-    pub(super) signers: Signers,
-    pub(super) alice: SshKey,
-    pub(super) bob: GpgKey,
-    pub(super) work: PathBuf,
-    pub(super) controllers: bool,
+    pub signers: Signers,
+    pub alice: SshKey,
+    pub bob: GpgKey,
+    pub work: PathBuf,
+    pub controllers: bool,
     root: String,
     url: String,
     log: PathBuf,
@@ -163,8 +163,9 @@ impl World {
         Ok(())
     }
 
-    /// The Repository and the Syncs of the example, with this world's address and pinned commit.
-    pub(super) async fn declare(&mut self) -> Result<(), String> {
+    /// The Repository and the Syncs of the example, with this world's address and pinned commit, and Syncs that take a
+    /// turn every `interval`.
+    pub async fn declare(&mut self, interval: &str) -> Result<(), String> {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters/gitwarrant");
         let mut repository = documents(&example.join("repository.yaml"))?.remove(0);
         repository["spec"]["url"] = json!(self.url);
@@ -172,29 +173,63 @@ impl World {
         repository["spec"]["trust"]["root"] = json!(self.root);
         self.admin.apply(repository).await?;
         for mut sync in documents(&example.join("syncs.yaml"))? {
-            sync["spec"]["interval"] = json!("2s");
+            sync["spec"]["interval"] = json!(interval);
             self.admin.apply(sync).await?;
         }
         Ok(())
     }
 
     /// Commits what the working copy holds, signed by `by`.
-    pub(super) fn commit(&self, message: &str, by: By<'_>) -> String {
+    pub fn commit(&self, message: &str, by: By<'_>) -> String {
         self.signers.commit(&self.work, message, by, now())
     }
 
     /// Makes `revision` the remote branch, as whoever holds the forge's password can, and asks for a turn.
-    pub(super) async fn push(&self, revision: &str) -> Result<(), String> {
+    pub async fn push(&self, revision: &str) -> Result<(), String> {
+        self.send(revision);
+        self.ask(&format!("{revision} {}", now())).await
+    }
+
+    /// Makes `revision` the remote branch.
+    pub fn send(&self, revision: &str) {
         let to = format!("{revision}:refs/heads/main");
         run(self.signers.git(&self.work, now()).args(["push", "--quiet", "--force", "origin", &to]));
-        let asked =
-            json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": format!("{revision} {}", now())}}});
-        let repositories = self.admin.ours(None, "Repository", "repositories");
-        match repositories.patch("fleet", &PatchParams::default(), &Patch::Merge(&asked)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()), // not declared yet
-            Err(error) => Err(format!("asking for a turn: {error}")),
+    }
+
+    /// Asks the Repository, if it is declared yet, for a turn; `mark` differs from every earlier one.
+    pub async fn ask(&self, mark: &str) -> Result<(), String> {
+        match ask(&self.repositories(), "fleet", mark).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            asked => asked.map_err(|error| format!("asking for a turn: {error}")),
         }
+    }
+
+    /// Asks Sync `name` for a turn.
+    pub async fn ask_sync(&self, name: &str, mark: &str) -> Result<(), String> {
+        ask(&self.syncs(), name, mark).await.map_err(|error| format!("asking for a turn: {error}"))
+    }
+
+    /// The Repositories.
+    pub fn repositories(&self) -> Api<DynamicObject> {
+        self.admin.ours(None, "Repository", "repositories")
+    }
+
+    /// The Syncs in the agent's namespace.
+    pub fn syncs(&self) -> Api<DynamicObject> {
+        self.admin.ours(Some(HOME), "Sync", "syncs")
+    }
+
+    /// The cluster, with an administrator's rights.
+    pub fn client(&self) -> &kube::Client {
+        self.admin.client()
+    }
+
+    /// The process of the agent: the shell that it is tied to has no other child but one `cat`.
+    pub fn agent(&self) -> Option<u32> {
+        let shell = self.agent.as_ref()?.id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+        let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| name(pid).trim() == "gitwarrant")
     }
 
     /// Git in the working copy.
@@ -203,7 +238,7 @@ impl World {
     }
 
     /// Replaces text in a file of the working copy, where it stands exactly once.
-    pub(super) fn edit(&self, file: &str, from: &str, to: &str) -> Result<(), String> {
+    pub fn edit(&self, file: &str, from: &str, to: &str) -> Result<(), String> {
         let path = self.work.join(file);
         let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
         if text.matches(from).count() != 1 {
@@ -213,8 +248,8 @@ impl World {
     }
 
     /// Sync `name` once the agent has made up its mind about `commit`: applied, or refused.
-    pub(super) async fn decided(&self, name: &str, commit: &str) -> Result<DynamicObject, String> {
-        let syncs = self.admin.ours(Some(HOME), "Sync", "syncs");
+    pub async fn decided(&self, name: &str, commit: &str) -> Result<DynamicObject, String> {
+        let syncs = self.syncs();
         let revision = format!("main@{commit}");
         let decided = async || {
             let sync = syncs.get_opt(name).await.ok().flatten()?;
@@ -231,7 +266,7 @@ impl World {
 
     /// What a Sync says of itself, and the agent's last words, for an error.
     async fn seen(&self, name: &str) -> String {
-        let sync = self.admin.ours(Some(HOME), "Sync", "syncs").get_opt(name).await.ok().flatten();
+        let sync = self.syncs().get_opt(name).await.ok().flatten();
         let status = sync.map_or(Value::Null, |sync| sync.data["status"].clone());
         format!("it says {status}\nthe agent said:\n{}", tools::tail(&self.log))
     }
@@ -289,6 +324,11 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop_agent();
     }
+}
+
+async fn ask(objects: &Api<DynamicObject>, name: &str, mark: &str) -> kube::Result<()> {
+    let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": mark}}});
+    objects.patch(name, &PatchParams::default(), &Patch::Merge(&asked)).await.map(drop)
 }
 
 /// The pull secret's password for one Sync; a made-up one.
