@@ -11,12 +11,13 @@ use super::entry::Var;
 use super::error::{Code, Error};
 use super::fields::Config;
 use super::file::Kustomization;
-use super::generate::{Product, generate};
+use super::generate::{Product, encoded, generate};
 use super::layout::{Folder, Target, inline};
 use super::options::Options;
+use super::origin::{self, Source, Trail};
 use super::plugin::{self, Role};
 use super::resource::{Behavior, Resource};
-use super::schema::Schema;
+use super::schema::{Builtin, Schema, is_builtin};
 use super::source::{self, Documents};
 use super::step::{self, Step};
 use super::tree::{Fields, Tree};
@@ -41,7 +42,9 @@ pub struct Session<'a, O: Origin> {
     /// How lists merge; set by the first kustomization that names a schema.
     schema: Arc<Schema>,
     schema_is_set: bool,
+    builtin: Builtin,
     visits: usize,
+    trail: Trail,
 }
 
 /// Kustomizations in one render. A base that is used in several places counts each time.
@@ -50,7 +53,22 @@ const VISITS: usize = 10_000;
 impl<'a, O: Origin> Session<'a, O> {
     /// A render of the files in `opened`.
     pub fn new(opened: &'a Opened<O>, options: &'a Options) -> Self {
-        Self { opened, options, schema: Schema::builtin(), schema_is_set: false, visits: 0 }
+        Self {
+            opened,
+            options,
+            schema: Schema::builtin(),
+            schema_is_set: false,
+            builtin: Builtin::Unused,
+            visits: 0,
+            trail: Trail::default(),
+        }
+    }
+
+    /// Notes on every object where it comes from and what changes it, if `wanted` says anything.
+    #[must_use]
+    pub fn noting(mut self, wanted: &[String]) -> Self {
+        self.trail = Trail::start(wanted);
+        self
     }
 
     /// Whether there is a file.
@@ -105,16 +123,24 @@ impl<'a, O: Origin> Session<'a, O> {
         let transformers = std::mem::take(&mut kustomization.transformers);
         let validators = std::mem::take(&mut kustomization.validators);
         let vars = std::mem::take(&mut kustomization.vars);
-        for step in self.steps(path, kustomization, &into.config)? {
-            step.run(&mut into.resources, &self.schema)?;
-        }
-        for step in self.plugins(path, &transformers, Role::Transformer)? {
-            step.run(&mut into.resources, &self.schema)?;
-        }
+        let name = kustomization.name().to_owned();
+        let steps = self.steps(path, kustomization, &into.config)?;
+        self.run(steps, &mut into)?;
+        let steps = self.plugins(path, &name, &transformers, Role::Transformer)?;
+        self.run(steps, &mut into)?;
         // A validator of the built-in kinds changes objects, or does nothing; either way there is nothing to learn.
-        self.plugins(path, &validators, Role::Validator)?;
+        self.plugins(path, &name, &validators, Role::Validator)?;
         into.add_vars(&vars)?;
         Ok(into)
+    }
+
+    fn run(&mut self, steps: Vec<Step>, into: &mut Accumulator) -> Result<(), Error> {
+        steps.into_iter().try_for_each(|step| {
+            if step.walks_schema() {
+                self.builtin = Builtin::Walked;
+            }
+            step.run(&mut into.resources, &self.schema)
+        })
     }
 
     /// A file that a kustomization in `folder` names.
@@ -130,14 +156,22 @@ impl<'a, O: Origin> Session<'a, O> {
 
     fn add_resource(&mut self, folder: &RepoPath, written: &str, into: &mut Accumulator) -> Result<(), Error> {
         match self.target(folder, written)? {
-            Target::File(file) => into.append(objects(Documents::open(self.opened, &file)?)?),
+            Target::File(file) => {
+                let mut resources = objects(Documents::open(self.opened, &file)?)?;
+                if self.builtin == Builtin::Unused && resources.iter().any(|resource| !is_builtin(&resource.gvk())) {
+                    self.builtin = Builtin::Asked;
+                }
+                self.trail.note_file(written, &mut resources);
+                into.append(resources)
+            }
             Target::Folder(path) => {
                 let kustomization = self.read(&path)?;
                 if kustomization.component {
                     let text = "a Component cannot be in `resources`; name it in `components`";
                     return Err(mismatch(&path, text));
                 }
-                let base = self.accumulate(&path, kustomization, Accumulator::default())?;
+                let base =
+                    self.deeper(written, |session| session.accumulate(&path, kustomization, Accumulator::default()))?;
                 into.absorb_base(base)
             }
         }
@@ -152,7 +186,16 @@ impl<'a, O: Origin> Session<'a, O> {
             let text = "an entry of `components` must be of kind Component; a Kustomization belongs in `resources`";
             return Err(mismatch(&path, text));
         }
-        self.accumulate(&path, kustomization, into)
+        self.deeper(written, |session| session.accumulate(&path, kustomization, into))
+    }
+
+    /// Does something with the trail one entry further.
+    fn deeper<T>(&mut self, written: &str, does: impl FnOnce(&mut Self) -> T) -> T {
+        let further = self.trail.further(written);
+        let here = std::mem::replace(&mut self.trail, further);
+        let done = does(self);
+        self.trail = here;
+        done
     }
 
     fn generate(
@@ -166,12 +209,16 @@ impl<'a, O: Origin> Session<'a, O> {
         let find = |written: &str| self.find(folder, written);
         let products = [(Product::ConfigMap, &kustomization.config_maps), (Product::Secret, &kustomization.secrets)];
         for (product, generators) in products {
+            let source = self.trail.field(kustomization.name(), product.generator());
             for generator in generators {
-                let generated = generate(product, generator, global, self.opened, &find, &place)?;
+                let mut generated = generate(product, generator, global, self.opened, &find, &place)?;
+                if let Some(source) = &source {
+                    source.note_generated(&mut generated);
+                }
                 into.absorb(generated)?;
             }
         }
-        for step in self.plugins(folder, &kustomization.generators, Role::Generator)? {
+        for step in self.plugins(folder, kustomization.name(), &kustomization.generators, Role::Generator)? {
             step.generated().into_iter().try_for_each(|generated| into.absorb(generated))?;
         }
         Ok(())
@@ -183,16 +230,22 @@ impl<'a, O: Origin> Session<'a, O> {
             find: &|written: &str| self.find(folder, written),
             place: kustomization.place.clone().unwrap_or(Place { file: folder.clone(), line: 0 }),
         };
-        step::of_kustomization(kustomization, config, &read)
+        step::of_kustomization(kustomization, config, &read, &self.trail)
     }
 
     /// The steps that configurations of generators, transformers or validators describe.
-    fn plugins(&mut self, folder: &RepoPath, entries: &[String], role: Role) -> Result<Vec<Step>, Error> {
+    ///
+    /// `name` is that of the kustomization file they are named in.
+    fn plugins(&mut self, folder: &RepoPath, name: &str, entries: &[String], role: Role) -> Result<Vec<Step>, Error> {
         let mut configurations = Accumulator::default();
         let mut paths = Vec::new();
         for written in entries {
             match inline(written, folder) {
-                Some(documents) => configurations.append(objects(documents)?)?,
+                Some(documents) => {
+                    let mut resources = objects(documents)?;
+                    self.trail.note_file(name, &mut resources);
+                    configurations.append(resources)?;
+                }
                 None => paths.push(written),
             }
         }
@@ -206,7 +259,16 @@ impl<'a, O: Origin> Session<'a, O> {
         };
         let mut steps = Vec::new();
         for resource in configurations.resources {
-            steps.extend(plugin::step(resource, role, &read)?);
+            let source = Source::of(&resource);
+            let own = plugin::step(resource, role, &read)?;
+            match (source, role) {
+                (None, _) | (_, Role::Validator) => steps.extend(own),
+                (Some(source), Role::Generator) => steps.extend(own.into_iter().map(|step| step.made_by(&source))),
+                (Some(source), Role::Transformer) => {
+                    steps.extend(own);
+                    steps.push(Step::Noted(source));
+                }
+            }
         }
         Ok(steps)
     }
@@ -236,7 +298,7 @@ impl<'a, O: Origin> Session<'a, O> {
                 let place = Place { file: file.clone(), line: 0 };
                 let documents = yaml::read(text, limits).map_err(|error| Error::yaml(place, &error))?;
                 let document = documents.into_iter().next().map_or_else(Node::null, |(node, _)| node);
-                self.schema = Schema::from_document(&document, &file)?;
+                self.schema = Schema::from_document(&document, &file, self.builtin)?;
                 self.schema_is_set = true;
                 Ok(())
             }
@@ -375,6 +437,8 @@ fn take_over(new: &mut Resource, old: &Resource, behavior: Behavior) {
     }
     new.set_identity(old.name(), old.namespace());
     if behavior == Behavior::Merge {
+        origin::inherit(new, old);
+        take_string_data(new, old);
         complete(new, old, &["data"]);
         complete(new, old, &["binaryData"]);
     }
@@ -385,6 +449,22 @@ fn take_over(new: &mut Resource, old: &Resource, behavior: Behavior) {
     new.behavior = old.behavior;
     // A hash only where both ask for one.
     new.hashed &= old.hashed;
+}
+
+/// Takes over the `stringData` of a Secret as the API server would: in base64, before its `data`.
+fn take_string_data(new: &mut Resource, old: &Resource) {
+    if new.kind() != "Secret" || new.api_version() != "v1" {
+        return;
+    }
+    let Some(strings) = old.body.get("stringData").and_then(Tree::as_map) else { return };
+    let encoded: Vec<(String, Tree)> =
+        strings.iter().filter_map(|(key, tree)| Some((key.to_owned(), encoded(tree)?))).collect();
+    let Some(body) = new.body.as_map_mut() else { return };
+    if let Tree::Map(data) = body.entry("data", || Tree::Map(Fields::default())) {
+        for (key, tree) in encoded {
+            data.entry(&key, || tree);
+        }
+    }
 }
 
 /// Values of a merged mapping are texts, whatever they were written as.

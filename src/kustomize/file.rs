@@ -125,6 +125,11 @@ impl Kustomization {
         })
     }
 
+    /// The name of its file.
+    pub fn name(&self) -> &str {
+        self.place.as_ref().map_or(NAMES[0], |place| place.file.name())
+    }
+
     fn is_empty(&self) -> bool {
         !self.component
             && self.sort.is_none()

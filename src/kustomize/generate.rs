@@ -25,6 +25,16 @@ pub enum Product {
     Secret,
 }
 
+impl Product {
+    /// What generates it, by kustomize's name.
+    pub fn generator(self) -> &'static str {
+        match self {
+            Product::ConfigMap => "ConfigMapGenerator",
+            Product::Secret => "SecretGenerator",
+        }
+    }
+}
+
 /// The object that `generator` describes.
 ///
 /// `find` turns a path as written into a file.
@@ -94,6 +104,20 @@ fn merged(own: Option<&GeneratorOptions>, global: Option<&GeneratorOptions>) -> 
     options
 }
 
+/// A scalar in base64, as a Secret has it in `data`; `None` for what is no scalar.
+pub fn encoded(tree: &Tree) -> Option<Tree> {
+    match tree {
+        Tree::Leaf(Leaf::Sealed(secret)) => Some(Tree::Leaf(Leaf::Sealed(sealed_base64(secret)))),
+        Tree::Leaf(Leaf::Open { tag: Tag::Null, .. }) => Some(open_base64(b"")),
+        Tree::Leaf(Leaf::Open { text, .. }) => Some(open_base64(text.as_bytes())),
+        Tree::List(_) | Tree::Map(_) => None,
+    }
+}
+
+fn sealed_base64(secret: &Secret) -> Secret {
+    secret.expose(|plain| Secret::new(base64(plain)))
+}
+
 /// A value before it is put into the object.
 enum Input {
     Open(Vec<u8>),
@@ -116,8 +140,7 @@ fn fill(
         match (product, input) {
             (Product::Secret, Input::Open(bytes)) => data.push((key.clone(), open_base64(bytes))),
             (Product::Secret, Input::Sealed(secret)) => {
-                let encoded = secret.expose(|plain| Secret::new(base64(plain)));
-                data.push((key.clone(), Tree::Leaf(Leaf::Sealed(encoded))));
+                data.push((key.clone(), Tree::Leaf(Leaf::Sealed(sealed_base64(secret)))));
             }
             (Product::ConfigMap, Input::Open(bytes)) => match std::str::from_utf8(bytes) {
                 Ok(text) => data.push((key.clone(), Tree::text(text))),

@@ -76,6 +76,10 @@ impl Folder<'_> {
         if (self.is_file)(&path) {
             return self.file(written).map(Target::File);
         }
+        if written.split('/').any(|part| part != ".." && part.contains("..")) {
+            let text = format!("`{written}` looks like two entries in one; is the second one indented too far?");
+            return Err(Error::new(Code::MissingFile, text).at(self.place()));
+        }
         if is_folder(&path) || path.is_root() {
             return Ok(Target::Folder(path));
         }

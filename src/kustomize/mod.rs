@@ -12,6 +12,7 @@ mod generate;
 mod hash;
 mod layout;
 mod options;
+mod origin;
 mod patch;
 mod path;
 mod plugin;

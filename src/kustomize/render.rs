@@ -10,6 +10,7 @@ use super::error::{Code, Error, Errors};
 use super::file::{Kustomization, NAMES};
 use super::gather::plain_folder;
 use super::options::{Options, Order, PlainFolders};
+use super::origin;
 use super::references;
 use super::resource::Resource;
 use super::step::add_hashes;
@@ -51,9 +52,10 @@ pub fn render<O: Origin>(opened: Opened<O>, path: &RepoPath, options: &Options) 
 }
 
 fn objects<O: Origin>(opened: &Opened<O>, path: &RepoPath, options: Options) -> Result<Vec<Object>, Errors> {
-    let mut session = Session::new(opened, &options);
+    let session = Session::new(opened, &options);
     let mut kustomization = top(&session, path)?;
-    let sort = kustomization.sort.take();
+    let (sort, wanted) = (kustomization.sort.take(), std::mem::take(&mut kustomization.build_metadata));
+    let mut session = session.noting(&wanted);
     let Accumulator { mut resources, config, vars } =
         session.accumulate(path, kustomization, Accumulator::default())?;
     add_hashes(&mut resources)?;
@@ -65,6 +67,7 @@ fn objects<O: Origin>(opened: &Opened<O>, path: &RepoPath, options: Options) -> 
         (Some(Sort::Legacy(lists)), _) => sort_legacy(lists.as_ref(), &mut resources),
         (None, Order::Legacy) => sort_legacy(None, &mut resources),
     }
+    origin::finish(&wanted, &mut resources);
     let mut errors = Vec::new();
     let mut objects = Vec::with_capacity(resources.len());
     for resource in resources {

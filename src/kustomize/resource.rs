@@ -188,6 +188,11 @@ impl Resource {
         metadata
     }
 
+    /// The annotations, if there are any.
+    pub fn annotations_mut(&mut self) -> Option<&mut Fields> {
+        self.body.as_map_mut()?.get_mut("metadata")?.as_map_mut()?.get_mut("annotations")?.as_map_mut()
+    }
+
     /// Sets a text in a mapping of the metadata, such as an annotation.
     pub fn set_meta(&mut self, map: &str, name: &str, text: &str) {
         let slot = self.metadata_mut().entry(map, || Tree::Map(Fields::default()));

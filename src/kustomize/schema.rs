@@ -12,8 +12,22 @@ use super::select::Gvk;
 #[derive(Default)]
 pub struct Schema {
     types: Vec<HashMap<String, Property>>,
+    names: Vec<String>,
     kinds: HashMap<(String, String), usize>,
     cluster_scoped: Vec<(String, String)>,
+}
+
+/// What the built-in table was used for before a kustomization names a document of its own.
+///
+/// kustomize parses its own document when it is first needed, and whatever is parsed later goes on top of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builtin {
+    /// Nothing: the document takes its place.
+    Unused,
+    /// It was asked about a kind that it does not have: it goes on top of the document.
+    Asked,
+    /// A patch was merged by it: the document goes on top of it.
+    Walked,
 }
 
 /// A field of a type.
@@ -86,10 +100,15 @@ impl Schema {
 
     fn from_table(table: &str) -> Self {
         let mut schema = Self::default();
+        let mut prefix = "";
         for line in table.lines() {
             let mut words = line.split(' ');
             match words.next() {
-                Some("T") => schema.types.push(words.filter(|word| !word.is_empty()).map(property).collect()),
+                Some("P") => prefix = words.next().unwrap_or_default(),
+                Some("T") => {
+                    schema.names.push(format!("{prefix}{}", words.next().unwrap_or_default()));
+                    schema.types.push(words.map(property).collect());
+                }
                 Some("K") => {
                     if let (Some(api_version), Some(kind), Some(Ok(number))) =
                         (words.next(), words.next(), words.next().map(str::parse))
@@ -108,28 +127,56 @@ impl Schema {
         schema
     }
 
-    /// The table of an OpenAPI document, which takes the place of the built-in one.
-    pub fn from_document(document: &Node, path: &RepoPath) -> Result<Arc<Self>, Error> {
+    /// The table of an OpenAPI document, which takes the place of the built-in one, or is put over or under it.
+    pub fn from_document(document: &Node, path: &RepoPath, builtin: Builtin) -> Result<Arc<Self>, Error> {
         let wrong = |what: &str| Error::new(Code::OpenApi, format!("{path}: {what}"));
         let Some(definitions) = document.at(&["definitions"]).and_then(Node::as_map) else {
             return Err(wrong("an OpenAPI document must have `definitions`"));
         };
-        let numbers: HashMap<&str, usize> =
-            definitions.iter().enumerate().map(|(number, (name, _))| (name, number)).collect();
-        let mut reading = Reading { types: vec![HashMap::new(); definitions.len()], numbers: &numbers };
-        let mut schema = Self::default();
-        for (number, (_, definition)) in definitions.iter().enumerate() {
+        let own = Schema::builtin();
+        let mut schema = match builtin {
+            Builtin::Unused => Self::default(),
+            Builtin::Asked | Builtin::Walked => {
+                Self { types: own.types.clone(), names: own.names.clone(), kinds: own.kinds.clone(), ..Self::default() }
+            }
+        };
+        let known = schema.names.len();
+        let mut numbers: HashMap<String, usize> = schema.names.drain(..).zip(0..).collect();
+        let mut types = std::mem::take(&mut schema.types);
+        for (name, _) in definitions.iter() {
+            numbers.entry(name.to_owned()).or_insert_with(|| {
+                types.push(HashMap::new());
+                types.len() - 1
+            });
+        }
+        let mut reading = Reading { types, numbers: &numbers };
+        for (name, definition) in definitions.iter() {
+            let number = numbers[name];
+            if number < known && builtin == Builtin::Asked {
+                continue;
+            }
             reading.types[number] = reading.properties(definition);
             let kinds = definition.at(&["x-kubernetes-group-version-kind"]).and_then(Node::as_list).unwrap_or_default();
             for kind in kinds {
                 let text = |name| kind.at(&[name]).and_then(Node::as_text).unwrap_or_default().to_owned();
                 let gvk = Gvk { group: text("group"), version: text("version"), kind: text("kind") };
-                schema.kinds.insert((gvk.api_version(), gvk.kind), number);
+                let kind = (gvk.api_version(), gvk.kind);
+                if builtin == Builtin::Asked {
+                    schema.kinds.entry(kind).or_insert(number);
+                } else {
+                    schema.kinds.insert(kind, number);
+                }
             }
         }
         schema.types = reading.types;
         Ok(Arc::new(schema))
     }
+}
+
+/// Whether the built-in document says of a kind whether it has a namespace.
+pub fn is_builtin(gvk: &Gvk) -> bool {
+    let has = |gvk: &Gvk| Schema::builtin().kinds.contains_key(&(gvk.api_version(), gvk.kind.clone()));
+    is_cluster_scoped(gvk) || (!gvk.kind.ends_with("List") && has(gvk))
 }
 
 /// Whether a kind is known to have no namespace.
@@ -158,7 +205,7 @@ fn property(word: &str) -> (String, Property) {
 /// Types of an OpenAPI document: the named ones first, then those described in place.
 struct Reading<'a> {
     types: Vec<HashMap<String, Property>>,
-    numbers: &'a HashMap<&'a str, usize>,
+    numbers: &'a HashMap<String, usize>,
 }
 
 impl Reading<'_> {

@@ -6,13 +6,14 @@ use crate::model::{Place, RepoPath};
 use crate::sops::{File, Opened};
 use crate::trust::Origin;
 
-use super::entry::{self, FieldSpec, Image, Patch, Replacement, ReplacementField, Replica};
+use super::entry::{self, FieldSpec, Image, Label, Patch, Replacement, ReplacementField, Replica};
 use super::error::{Code, Error};
 use super::fields::{Config, merge_specs};
 use super::file::Kustomization;
 use super::form::Form;
 use super::hash;
 use super::layout::inline;
+use super::origin::{Source, Trail};
 use super::patch::{Patches, apply_strategic, json_patch_of, patches_of};
 use super::replace::replace;
 use super::resource::Resource;
@@ -51,6 +52,8 @@ pub enum Step {
     Value(String, Vec<ValueTarget>),
     /// Name suffixes out of the content.
     Hashes,
+    /// Notes on every object what has just been done.
+    Noted(Source),
 }
 
 /// A target of `ValueAddTransformer`.
@@ -91,7 +94,16 @@ impl Step {
             Step::Replacements(replacements) => replace(&replacements, resources),
             Step::Value(value, targets) => super::plugin::add_value(&value, &targets, resources),
             Step::Hashes => add_hashes(resources),
+            Step::Noted(source) => {
+                source.note_transformed(resources);
+                Ok(())
+            }
         }
+    }
+
+    /// Whether it looks up how lists are merged.
+    pub fn walks_schema(&self) -> bool {
+        matches!(self, Step::Strategic(_) | Step::Patch(_, Patches::Strategic(_)))
     }
 
     /// The objects of a generator.
@@ -100,6 +112,15 @@ impl Step {
             Step::Generated(resources) => resources,
             _ => Vec::new(),
         }
+    }
+
+    /// The same step, its objects noted as made by `source`.
+    #[must_use]
+    pub fn made_by(mut self, source: &Source) -> Self {
+        if let Step::Generated(resources) = &mut self {
+            resources.iter_mut().for_each(|resource| source.note_generated(resource));
+        }
+        self
     }
 }
 
@@ -213,53 +234,82 @@ pub fn of_kustomization<O: Origin>(
     kustomization: Kustomization,
     config: &Config,
     read: &Reader<'_, O>,
+    trail: &Trail,
 ) -> Result<Vec<Step>, Error> {
-    let mut steps = Vec::new();
+    let mut steps = Noting { steps: Vec::new(), trail, name: read.place.file.name().to_owned() };
     if !kustomization.patches_strategic_merge.is_empty() {
-        steps.push(Step::Strategic(read.strategic(&kustomization.patches_strategic_merge, "")?));
+        let patches = read.strategic(&kustomization.patches_strategic_merge, "")?;
+        steps.add("PatchStrategicMergeTransformer", Step::Strategic(patches));
     }
     for entry in kustomization.patches {
         let patches = read.patches(&entry)?;
-        steps.push(Step::Patch(entry, patches));
+        steps.add("PatchTransformer", Step::Patch(entry, patches));
     }
     if !kustomization.namespace.is_empty() {
-        steps.push(Step::Namespace(kustomization.namespace, config.namespace.clone(), false, Subjects::Default));
+        let step = Step::Namespace(kustomization.namespace, config.namespace.clone(), false, Subjects::Default);
+        steps.add("NamespaceTransformer", step);
     }
     if !kustomization.name_prefix.is_empty() {
-        steps.push(Step::Prefix(kustomization.name_prefix, config.name_prefix.clone()));
+        steps.add("PrefixTransformer", Step::Prefix(kustomization.name_prefix, config.name_prefix.clone()));
     }
     if !kustomization.name_suffix.is_empty() {
-        steps.push(Step::Suffix(kustomization.name_suffix, config.name_suffix.clone()));
+        steps.add("SuffixTransformer", Step::Suffix(kustomization.name_suffix, config.name_suffix.clone()));
     }
+    let any_labels = !(kustomization.labels.is_empty() && kustomization.common_labels.is_empty());
     for label in kustomization.labels {
-        let mut specs = label.specs;
-        merge_specs(&mut specs, &config.labels)?;
-        if label.include_selectors {
-            merge_specs(&mut specs, &config.common_labels)?;
-        } else {
-            if label.include_templates {
-                merge_specs(&mut specs, &config.template_labels)?;
-            }
-            if label.include_claims {
-                merge_specs(&mut specs, &config.claim_labels)?;
-            }
-            merge_specs(&mut specs, &[FieldSpec::everywhere("metadata/labels")])?;
-        }
-        steps.push(Step::Labels(label.pairs, specs));
+        steps.add("LabelTransformer", labels(label, config)?);
     }
-    steps.push(Step::Labels(kustomization.common_labels, config.common_labels.clone()));
-    steps.push(Step::Annotations(kustomization.common_annotations, config.common_annotations.clone()));
+    if any_labels {
+        steps.add("LabelTransformer", Step::Labels(kustomization.common_labels, config.common_labels.clone()));
+    }
+    if !kustomization.common_annotations.is_empty() {
+        let step = Step::Annotations(kustomization.common_annotations, config.common_annotations.clone());
+        steps.add("AnnotationsTransformer", step);
+    }
     for entry in kustomization.patches_json6902 {
         let patches = read.patches(&entry)?;
-        steps.push(Step::Patch(entry, patches));
+        steps.add("PatchJson6902Transformer", Step::Patch(entry, patches));
     }
     for replica in kustomization.replicas {
-        steps.push(Step::Replicas(replica, config.replicas.clone()));
+        steps.add("ReplicaCountTransformer", Step::Replicas(replica, config.replicas.clone()));
     }
     for image in kustomization.images {
-        steps.push(Step::Image(image, config.images.clone()));
+        steps.add("ImageTagTransformer", Step::Image(image, config.images.clone()));
     }
-    let replacements = read.replacements(kustomization.replacements)?;
-    steps.push(Step::Replacements(replacements));
-    Ok(steps)
+    if !kustomization.replacements.is_empty() {
+        let replacements = read.replacements(kustomization.replacements)?;
+        steps.add("ReplacementTransformer", Step::Replacements(replacements));
+    }
+    Ok(steps.steps)
+}
+
+/// Steps, each followed by the note that it was done, where such notes are wanted.
+struct Noting<'a> {
+    steps: Vec<Step>,
+    trail: &'a Trail,
+    name: String,
+}
+
+impl Noting<'_> {
+    fn add(&mut self, kind: &str, step: Step) {
+        self.steps.push(step);
+        self.steps.extend(self.trail.field(&self.name, kind).map(Step::Noted));
+    }
+}
+
+fn labels(label: Label, config: &Config) -> Result<Step, Error> {
+    let mut specs = label.specs;
+    merge_specs(&mut specs, &config.labels)?;
+    if label.include_selectors {
+        merge_specs(&mut specs, &config.common_labels)?;
+    } else {
+        if label.include_templates {
+            merge_specs(&mut specs, &config.template_labels)?;
+        }
+        if label.include_claims {
+            merge_specs(&mut specs, &config.claim_labels)?;
+        }
+        merge_specs(&mut specs, &[FieldSpec::everywhere("metadata/labels")])?;
+    }
+    Ok(Step::Labels(label.pairs, specs))
 }

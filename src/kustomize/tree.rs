@@ -296,6 +296,11 @@ impl Fields {
         self.0.iter_mut().map(|(key, tree)| (key.as_str(), tree))
     }
 
+    /// Keeps the entries whose keys fit.
+    pub fn retain(&mut self, fits: impl Fn(&str) -> bool) {
+        self.0.retain(|(key, _)| fits(key));
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.0.len()

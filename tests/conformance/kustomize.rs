@@ -24,13 +24,6 @@ const KNOWN_GAPS: &[(&str, &str)] = &[
     ("merge2--element-014--0", "a schema in a comment; DIFFERENCES"),
     ("merge2--element-016--0", "a schema in a comment; DIFFERENCES"),
     ("namespaces--TestNameReferenceDeploymentIssue3489--0", "leaves the tree; DIFFERENCES"),
-    ("openapicustomschema--TestCustomOpenApiFieldFromComponentWithOverlays--0", "a schema of a component"),
-    ("originannotation--TestAnnoOriginBuiltinGeneratorFromFileWithOverlay--0", "buildMetadata is not written yet"),
-    ("originannotation--TestAnnoOriginConfigMapGeneratorReplace--0", "buildMetadata is not written yet"),
-    ("originannotation--TestAnnoOriginLocalBuiltinGenerator--0", "buildMetadata is not written yet"),
-    ("originannotation--TestAnnoOriginLocalFiles--0", "buildMetadata is not written yet"),
-    ("originannotation--TestAnnoOriginLocalFilesWithOverlay--0", "buildMetadata is not written yet"),
-    ("originannotation--TestGeneratorWithAnnoOrigin--0", "buildMetadata is not written yet"),
     ("own--gen-options--0", "a key that looks like a boolean; DIFFERENCES"),
     ("own--repl-structured-json--0", "would lose data; DIFFERENCES"),
     ("own--repl-structured-yaml--0", "would lose data; DIFFERENCES"),
@@ -42,7 +35,6 @@ const KNOWN_GAPS: &[(&str, &str)] = &[
         "would lose data; DIFFERENCES",
     ),
     ("patchtransformer.PatchTransformer--TestPatchTransformerSimilarArrays--0", "would lose data; DIFFERENCES"),
-    ("transformerannotation--TestAnnoTransformerBuiltinInline--0", "buildMetadata is not written yet"),
 ];
 
 #[test]
@@ -97,7 +89,7 @@ fn committed_cases_render_as_the_real_kustomize_did() {
         compare(&expected, &found).unwrap_or_else(|difference| panic!("{}: {difference}", case.display()));
         count += 1;
     }
-    assert_eq!(count, 3);
+    assert_eq!(count, 5);
 }
 
 /// Compares one case with what the real kustomize did.

@@ -2,17 +2,22 @@
 import re, sys, pathlib
 
 folder = pathlib.Path(sys.argv[1]) / "internal/konfig/builtinpluginconsts"
-print("# Field specs of sigs.k8s.io/kustomize/api v0.21.1. Written by make.sh.")
+print("# Field specs of sigs.k8s.io/kustomize/api v0.21.2. Written by make.sh.")
 print("# SECTION TARGET PATH GROUP VERSION KIND CREATE; `-` for nothing. TARGET (group/version/kind) only for nameReference.")
-metadata = None
-for file in ["metadatalabels", "nameprefix", "namesuffix", "namespace", "commonlabels", "templatelabels",
+metadata = claims = None
+for file in ["metadatalabels", "volumeclaimmetadatalabels", "nameprefix", "namesuffix", "namespace", "commonlabels", "templatelabels",
              "commonannotations", "namereference", "varreference", "images", "replicas"]:
-    text = re.search(r"`(.*?)`", (folder / f"{file}.go").read_text(), re.S).group(1)
+    texts = re.findall(r"`(.*?)`", (folder / f"{file}.go").read_text(), re.S)
+    text = "".join(texts)
     if file == "metadatalabels":
         metadata = text
         continue
+    if file == "volumeclaimmetadatalabels":
+        claims = texts[-1]
     if file in ("commonlabels", "templatelabels"):
         text += metadata
+    if file == "commonlabels":
+        text += claims
     section, target, spec, specs = None, None, None, []
     for line in text.splitlines():
         if not line.strip():
@@ -33,11 +38,6 @@ for file in ["metadatalabels", "nameprefix", "namesuffix", "namespace", "commonl
                 specs.append(spec)
             key, value = line.strip().removeprefix("- ").split(": ")
             spec[key] = value.strip().strip('"')
-    # Since v5.8.2, claims have a section of their own, and are no longer in that of templates.
-    claims = [spec for spec in specs if section == "templateLabels" and "volumeClaimTemplates" in spec["path"]]
-    for spec in claims:
-        specs.remove(spec)
-        print("volumeClaimTemplateLabels - ", spec["path"], " ", spec["group"], " - ", spec["kind"], " create", sep="")
     for spec in specs:
         target = spec["target"]
         name = "-" if target is None else "|".join([target.get("group", "-"), target.get("version", "-"), target["kind"]])

@@ -13,7 +13,8 @@ use crate::kustomize::tree::Tree;
 ///
 /// The name is a regular expression, as in kustomize; one that does not compile fits nothing.
 pub fn set_image(image: &Image, specs: &[FieldSpec], resources: &mut [Resource]) -> Result<(), Error> {
-    let pattern = format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
+    let pattern =
+        format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
     let Ok(pattern) = regex(&pattern) else { return Ok(()) };
     for resource in resources {
         if resource.kind() != "CustomResourceDefinition" {
