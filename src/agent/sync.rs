@@ -243,15 +243,16 @@ impl Work<'_> {
         let path =
             RepoPath::root().resolve(&spec.path).map_err(|error| Outcome::stalled("bad-path", error.to_string()))?;
         let keys = match &spec.decryption {
-            None => Keyring::empty(),
+            None => Keyring::empty().kept_in("spec.decryption (which is not set)"),
             Some(decryption) => {
                 let namespace = self.sync.namespace().unwrap_or_default();
                 let name = &decryption.secret_ref.name;
                 let entries = self.desk.secret(&namespace, name, "spec.decryption").await;
                 let entries = entries.map_err(|error| Outcome::no_answer(&error))?;
-                Keyring::read(entries).map_err(|error| {
-                    Outcome::stalled("bad-keys", format!("Secret {namespace}/{name} of spec.decryption: {error}"))
-                })?
+                let secret = format!("Secret {namespace}/{name}");
+                let keys = Keyring::read(entries)
+                    .map_err(|error| Outcome::stalled("bad-keys", format!("{secret} of spec.decryption: {error}")))?;
+                keys.kept_in(secret)
             }
         };
         let applied = match ledger.spec().applied.as_deref().map(str::parse::<Oid>).transpose() {

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::check::{self, Form};
 use super::{Console, Failure, Outcome};
 use crate::keysource::Keyring;
 use crate::secret::Secret;
@@ -11,8 +12,15 @@ use crate::sops::{self, Format, Warning};
 /// Arguments of `decrypt`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The encrypted file
-    file: PathBuf,
+    /// The encrypted file; with --check files and folders
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Say whether everything encrypted in PATHS can be opened, by which key, and whether the MAC holds; print no plaintext
+    #[arg(long)]
+    check: bool,
+    /// The form of what --check says
+    #[arg(short, long, value_enum, default_value_t = Form::Table, requires = "check")]
+    output: Form,
     /// A file of age identities
     #[arg(long, value_name = "FILE")]
     age_key_file: Vec<PathBuf>,
@@ -26,22 +34,28 @@ pub struct Args {
     #[arg(long, value_name = "TYPE", value_parser = format)]
     input_type: Option<Format>,
     /// The format to print; that of the file where not given
-    #[arg(long, value_name = "TYPE", value_parser = format)]
+    #[arg(long, value_name = "TYPE", value_parser = format, conflicts_with = "check")]
     output_type: Option<Format>,
 }
 
-fn format(name: &str) -> Result<Format, String> {
+pub(super) fn format(name: &str) -> Result<Format, String> {
     Format::named(name).ok_or_else(|| "one of yaml, json, dotenv, ini, binary".to_owned())
 }
 
 /// Runs it.
 pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
-    let name = args.file.display().to_string();
-    let bytes = read(&args.file)?;
     let keys = match Keyring::read(key_files(&args.age_key_file, &args.pgp_key_file, &args.ssh_key_file)?) {
         Ok(keys) => keys,
         Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
     };
+    if args.check {
+        return check::run(&args.paths, args.input_type, args.output, &keys, console);
+    }
+    let [file] = args.paths.as_slice() else {
+        return Err(Failure::new("usage", "one file at a time is decrypted").help("--check takes several"));
+    };
+    let name = file.display().to_string();
+    let bytes = read(file)?;
     let input = args.input_type.unwrap_or_else(|| Format::of_path(&name));
     let output = args.output_type.unwrap_or(input);
     let decrypted = match sops::decrypt(&name, &bytes, input, output, &keys) {
@@ -49,18 +63,22 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
         Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
     };
     for warning in decrypted.warnings {
-        let text = match warning {
-            Warning::MacOnlyEncrypted => {
-                "only encrypted values are authenticated; what stands in clear may have been changed"
-            }
-        };
-        drop(writeln!(console.talk, "warning: {name}: {text}"));
+        drop(writeln!(console.talk, "warning: {name}: {}", told(warning)));
     }
     // Not through the console: it takes escape sequences out, and these bytes must arrive as they are.
     let mut out = std::io::stdout().lock();
     let written = decrypted.text.expose(|plain| out.write_all(plain).and_then(|()| out.flush()));
     written.map_err(|error| Failure::because("output", "the plaintext could not be written", &error))?;
     Ok(Outcome::Fine)
+}
+
+/// A warning as a sentence.
+pub(super) fn told(warning: Warning) -> &'static str {
+    match warning {
+        Warning::MacOnlyEncrypted => {
+            "only encrypted values are authenticated; what stands in clear may have been changed"
+        }
+    }
 }
 
 fn refused(console: &mut Console<'_>, code: &str, message: &str) -> Outcome {
@@ -91,7 +109,8 @@ pub(super) fn key_files(age: &[PathBuf], pgp: &[PathBuf], ssh: &[PathBuf]) -> Re
     Ok(files)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+/// The first bytes of a file, enough to open it or to refuse it for its size.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = path.display();
     let size = std::fs::metadata(path)
         .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?

@@ -4,8 +4,10 @@
 
 mod agent;
 mod build;
+mod check;
 mod connection;
 mod decrypt;
+mod encrypt;
 mod failure;
 mod get;
 mod init;
@@ -37,6 +39,8 @@ enum Command {
     Build(build::Args),
     /// Open a SOPS file, MAC always checked
     Decrypt(decrypt::Args),
+    /// Encrypt a file as SOPS does, by the rules of .sops.yaml
+    Encrypt(encrypt::Args),
     /// Print the Repository manifest for a working copy
     Init(init::Args),
     /// Run the agent: in a cluster, or against a kubeconfig
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, console),
         Command::Build(args) => build::run(&args, console),
         Command::Decrypt(args) => decrypt::run(&args, console),
+        Command::Encrypt(args) => encrypt::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Agent(args) => agent::run(args, console),
         Command::Get(args) => get::run(&args, console),

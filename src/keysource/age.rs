@@ -1,14 +1,16 @@
 //! age: X25519, `ssh-ed25519`, `ssh-rsa`, and the post-quantum hybrid. No passphrases, no plugins.
 
-use std::io::Read;
+use std::collections::HashSet;
+use std::io::{Read, Write};
 
+use age::armor::{ArmoredWriter, Format};
 use age::secrecy::ExposeSecret;
 use age_core::format::{FileKey, Stanza};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::hybrid::Hybrid;
-use super::{MAX_KEY, Miss};
+use super::hybrid::{self, Hybrid};
+use super::{MAX_KEY, Miss, Unwrapped};
 use crate::secret::{Draft, Secret};
 
 /// A private key for age, with its public name.
@@ -104,11 +106,18 @@ impl age::Identity for Identity {
     /// Goes on behind a stanza that looked right: two SSH keys can share the short tag.
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, age::DecryptError>> {
         let mut refusal = None;
+        let mut failures = 0;
         for stanza in stanzas {
             match self.unwrap_stanza(stanza) {
                 Some(Ok(key)) => return Some(Ok(key)),
-                Some(Err(error)) => refusal = Some(Err(error)),
+                Some(Err(error)) => {
+                    refusal = Some(Err(error));
+                    failures += 1;
+                }
                 None => {}
+            }
+            if failures == MAX_LOOKALIKES {
+                break;
             }
         }
         refusal
@@ -116,9 +125,12 @@ impl age::Identity for Identity {
 }
 
 /// Opens the armored file `enc` with the first of `identities` it is for; at most [`MAX_KEY`] bytes.
-pub(super) fn open(enc: &str, identities: &[Identity]) -> Result<Secret, Miss> {
+pub(super) fn open(enc: &str, identities: &[Identity]) -> Result<Unwrapped, Miss> {
     let bytes = dearmor(enc).ok_or(Miss::Unusable("an age entry is not an armored age file"))?;
     let damaged = Miss::Unusable("an age entry was changed or cut short");
+    if stanzas(&bytes) > MAX_STANZAS {
+        return Err(Miss::Unusable("an age entry is for more recipients than sops writes"));
+    }
     let mut for_us = false;
     for identity in identities {
         let decryptor = age::Decryptor::new_buffered(bytes.as_slice()).map_err(|_| damaged)?;
@@ -126,12 +138,27 @@ pub(super) fn open(enc: &str, identities: &[Identity]) -> Result<Secret, Miss> {
             return Err(Miss::Unusable("an age entry is protected by a passphrase"));
         }
         match decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)) {
-            Ok(payload) => return read(payload).ok_or(damaged),
+            Ok(payload) => {
+                let key = read(payload).ok_or(damaged)?;
+                return Ok(Unwrapped { key, by: identity.recipient.clone() });
+            }
             Err(age::DecryptError::NoMatchingKeys) => {}
             Err(_) => for_us = true,
         }
     }
     Err(if for_us { damaged } else { Miss::NotOurs })
+}
+
+/// Stanzas of one entry. sops writes one; each costs an operation with the private key.
+const MAX_STANZAS: usize = 128;
+
+/// Stanzas that are marked as for a key and do not open with it. The mark of an SSH key has 32 bits, and RSA is slow.
+const MAX_LOOKALIKES: usize = 4;
+
+/// The stanzas in the header of an age file.
+fn stanzas(file: &[u8]) -> usize {
+    let header = file.split(|&byte| byte == b'\n').take_while(|line| !line.starts_with(b"---"));
+    header.filter(|line| line.starts_with(b"-> ")).count()
 }
 
 fn read(mut payload: impl Read) -> Option<Secret> {
@@ -171,13 +198,39 @@ const COLUMNS: usize = 64;
 
 /// Why something was not encrypted for a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a recipient of age that can be encrypted for (`age1...`)")]
+#[error("not a recipient of age that can be encrypted for (`age1...`, `age1pq1...`, `ssh-ed25519 ...`, `ssh-rsa ...`)")]
 pub struct RecipientError;
 
-/// `key` as an armored age file for `recipient` (`age1...`).
+/// `key` as an armored age file for `recipient` (`age1...`, `age1pq1...`, or a line of an SSH public key file).
 pub fn wrap(key: &Secret, recipient: &str) -> Result<String, RecipientError> {
-    let recipient: age::x25519::Recipient = recipient.parse().map_err(|_| RecipientError)?;
-    key.expose(|plain| age::encrypt_and_armor(&recipient, plain)).map_err(|_| RecipientError)
+    let armored = |recipient: &dyn age::Recipient| {
+        let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient)).map_err(|_| RecipientError)?;
+        let mut armored = Vec::new();
+        let written = (|| {
+            let armor = ArmoredWriter::wrap_output(&mut armored, Format::AsciiArmor)?;
+            let mut payload = encryptor.wrap_output(armor)?;
+            key.expose(|plain| payload.write_all(plain))?;
+            payload.finish()?.finish()
+        })();
+        written.map_err(|_| RecipientError)?;
+        String::from_utf8(armored).map_err(|_| RecipientError)
+    };
+    if recipient.starts_with("ssh-") {
+        armored(&recipient.parse::<age::ssh::Recipient>().map_err(|_| RecipientError)?)
+    } else if let Some(hybrid) = hybrid::Recipient::parse(recipient) {
+        armored(&hybrid)
+    } else {
+        armored(&recipient.parse::<age::x25519::Recipient>().map_err(|_| RecipientError)?)
+    }
+}
+
+impl age::Recipient for hybrid::Recipient {
+    fn wrap_file_key(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
+        let sealed = self.seal(file_key.expose_secret());
+        let (argument, body) = sealed.ok_or_else(|| std::io::Error::other("the file key was not encapsulated"))?;
+        let stanza = Stanza { tag: Hybrid::STANZA.to_owned(), args: vec![argument], body };
+        Ok((vec![stanza], HashSet::from(["postquantum".to_owned()])))
+    }
 }
 
 /// A new X25519 key: the line for an identity file, and the recipient.
@@ -189,6 +242,10 @@ pub fn generate() -> (Secret, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use age::armor::{ArmoredWriter, Format};
+
     use super::{IdentityError, dearmor, generate, identities, open, wrap};
     use crate::keysource::Miss;
     use crate::secret::Secret;
@@ -200,9 +257,29 @@ mod tests {
         let enc = wrap(&Secret::new(vec![5; 32]), &recipient).unwrap();
         let keys = line.expose(identities).unwrap();
         assert_eq!(keys[0].recipient(), recipient);
-        assert!(open(&enc, &keys).unwrap().same(&Secret::new(vec![5; 32])));
+        assert!(open(&enc, &keys).unwrap().key.same(&Secret::new(vec![5; 32])));
         let others = other.expose(identities).unwrap();
         assert_eq!(open(&enc, &others).err(), Some(Miss::NotOurs));
+    }
+
+    #[test]
+    fn an_entry_for_more_recipients_than_sops_writes_is_not_tried() {
+        let keys: Vec<_> = (0..129).map(|_| generate()).collect();
+        let wrapped_for = |count: usize| {
+            let recipients: Vec<age::x25519::Recipient> =
+                keys.iter().map(|key| key.1.parse().unwrap()).take(count).collect();
+            let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+            let mut armored = Vec::new();
+            let armor = ArmoredWriter::wrap_output(&mut armored, Format::AsciiArmor).unwrap();
+            let mut payload = age::Encryptor::with_recipients(recipients).unwrap().wrap_output(armor).unwrap();
+            payload.write_all(&[5; 32]).unwrap();
+            payload.finish().unwrap().finish().unwrap();
+            String::from_utf8(armored).unwrap()
+        };
+        let identity = keys[0].0.expose(identities).unwrap();
+        assert!(open(&wrapped_for(100), &identity).is_ok());
+        let too_many = open(&wrapped_for(129), &identity).err();
+        assert_eq!(too_many, Some(Miss::Unusable("an age entry is for more recipients than sops writes")));
     }
 
     #[test]

@@ -7,11 +7,15 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
-use hpke::{Deserializable, Kem, OpModeR, Serializable, single_shot_open};
+use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open, single_shot_seal};
 
 use super::bech32;
 use crate::secret::Secret;
 
+/// What keeps the use of the key by age apart from others.
+const LABEL: &[u8] = b"age-encryption.org/mlkem768x25519";
+
+type PublicKey = <XWing as Kem>::PublicKey;
 type PrivateKey = <XWing as Kem>::PrivateKey;
 type EncappedKey = <XWing as Kem>::EncappedKey;
 
@@ -40,11 +44,29 @@ impl Hybrid {
             &OpModeR::Base,
             &self.0,
             &encapsulated,
-            b"age-encryption.org/mlkem768x25519",
+            LABEL,
             body,
             b"",
         )
         .ok()
         .map(Secret::new)
+    }
+}
+
+/// A hybrid public key.
+pub(super) struct Recipient(PublicKey);
+
+impl Recipient {
+    /// Reads `age1pq1...`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let bytes = bech32::decode(text.as_bytes(), "age1pq")?;
+        bytes.expose(|bytes| PublicKey::from_bytes(bytes).ok()).map(Self)
+    }
+
+    /// What stands in a stanza for it: the encapsulated key, and `file_key` under it.
+    pub(super) fn seal(&self, file_key: &[u8]) -> Option<(String, Vec<u8>)> {
+        let sealed =
+            single_shot_seal::<ChaCha20Poly1305, HkdfSha256, XWing>(&OpModeS::Base, &self.0, LABEL, file_key, b"");
+        sealed.ok().map(|(encapsulated, body)| (STANDARD_NO_PAD.encode(encapsulated.to_bytes()), body))
     }
 }

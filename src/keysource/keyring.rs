@@ -1,7 +1,7 @@
 //! The keys of one Sync, or of one call of the command line.
 
 use super::age::{Identity, identities, open as open_age, ssh_identity};
-use super::{KeySource, Miss, Provider, Wrapped, pgp};
+use super::{KeySource, Miss, Provider, Unwrapped, Wrapped, pgp};
 use crate::secret::Secret;
 
 /// Private keys for age and OpenPGP. Holds secrets: neither `Debug` nor `Clone`.
@@ -9,6 +9,7 @@ use crate::secret::Secret;
 pub struct Keyring {
     age: Vec<Identity>,
     pgp: Vec<pgp::PrivateKey>,
+    place: Option<String>,
 }
 
 /// An entry that cannot be used. Names the entry, never what is in it.
@@ -73,8 +74,16 @@ impl Keyring {
     }
 }
 
+impl Keyring {
+    /// The same keys, said to be kept in `place` when one is missing.
+    #[must_use]
+    pub fn kept_in(self, place: impl Into<String>) -> Self {
+        Self { place: Some(place.into()), ..self }
+    }
+}
+
 impl KeySource for Keyring {
-    fn unwrap_key(&self, wrapped: Wrapped<'_>) -> Result<Secret, Miss> {
+    fn unwrap_key(&self, wrapped: Wrapped<'_>) -> Result<Unwrapped, Miss> {
         match wrapped.provider {
             Provider::Age => open_age(wrapped.enc, &self.age),
             Provider::OpenPgp => pgp::open(wrapped.enc, &self.pgp),
@@ -87,11 +96,15 @@ impl KeySource for Keyring {
     fn recipients(&self) -> Vec<String> {
         let mut names: Vec<String> = self.age.iter().map(|key| key.recipient().to_owned()).collect();
         for key in &self.pgp {
-            let name = format!("pgp {}", key.certificate());
+            let name = key.name();
             if !names.contains(&name) {
                 names.push(name);
             }
         }
         names
+    }
+
+    fn place(&self) -> &str {
+        self.place.as_deref().unwrap_or("the keys given")
     }
 }

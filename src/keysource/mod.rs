@@ -68,11 +68,22 @@ pub enum Miss {
 /// Bytes of an unwrapped key at most: a share has 33, a key 32. More is never read.
 pub const MAX_KEY: usize = 64;
 
+/// An opened key.
+pub struct Unwrapped {
+    /// The key.
+    pub key: Secret,
+    /// The public name of what opened it.
+    pub by: String,
+}
+
 /// Opens wrapped data keys. Synchronous and offline: what needs a network resolves before.
 pub trait KeySource: Send + Sync {
     /// The key that `wrapped` holds.
-    fn unwrap_key(&self, wrapped: Wrapped<'_>) -> Result<Secret, Miss>;
+    fn unwrap_key(&self, wrapped: Wrapped<'_>) -> Result<Unwrapped, Miss>;
 
     /// The public names of the keys at hand, for messages.
     fn recipients(&self) -> Vec<String>;
+
+    /// What the keys are kept in, for messages: `Secret shop/sops-keys`.
+    fn place(&self) -> &str;
 }

@@ -17,7 +17,7 @@ use openpgp::{Cert, KeyHandle, Packet};
 use sequoia_openpgp as openpgp;
 
 use super::packets::{self, Packet as Framed};
-use super::{MAX_KEY, Miss, ocb, seipd};
+use super::{MAX_KEY, Miss, Unwrapped, ocb, seipd};
 use crate::secret::{Draft, Secret};
 
 /// A private key that can decrypt.
@@ -36,6 +36,9 @@ pub(super) enum KeyError {
     #[error("it holds no private key that can decrypt")]
     Empty,
 }
+
+/// Session keys of one message. sops writes one, GnuPG's `encrypt-to` adds some; each costs an operation with a private key.
+const MAX_PKESKS: usize = 8;
 
 /// Bytes of a decrypted message, compressed packets and headers included.
 const MAX_MESSAGE: usize = 64 << 10;
@@ -61,9 +64,9 @@ pub(super) fn private_keys(file: &[u8]) -> Result<Vec<PrivateKey>, KeyError> {
 }
 
 impl PrivateKey {
-    /// The fingerprint of the certificate it belongs to.
-    pub(super) fn certificate(&self) -> &str {
-        &self.certificate
+    /// Its public name: the fingerprint of the certificate it belongs to.
+    pub(super) fn name(&self) -> String {
+        format!("pgp {}", self.certificate)
     }
 
     /// Whether `pkesk` names this key, or nobody.
@@ -76,7 +79,7 @@ impl PrivateKey {
 }
 
 /// The data key in the armored message `enc`, opened with any of `keys`; at most [`MAX_KEY`] bytes.
-pub(super) fn open(enc: &str, keys: &[PrivateKey]) -> Result<Secret, Miss> {
+pub(super) fn open(enc: &str, keys: &[PrivateKey]) -> Result<Unwrapped, Miss> {
     let mut bytes = Vec::new();
     armor::Reader::from_bytes(enc.as_bytes(), armor::ReaderMode::Tolerant(Some(armor::Kind::Message)))
         .take(enc.len() as u64)
@@ -87,15 +90,16 @@ pub(super) fn open(enc: &str, keys: &[PrivateKey]) -> Result<Secret, Miss> {
     if !pkesks.iter().any(|pkesk| keys.iter().any(|key| key.may_open(pkesk))) {
         return Err(Miss::NotOurs);
     }
-    let own = session_keys(&pkesks, keys, None).find_map(|(algorithm, key)| {
+    let own = session_keys(&pkesks, keys, None).find_map(|(algorithm, key, by)| {
         let algorithm = u8::from(algorithm?);
-        container.body.expose(|body| match container.tag {
+        let opened = container.body.expose(|body| match container.tag {
             packets::OCB => ocb::open(body, algorithm, &key, MAX_MESSAGE),
             _ => seipd::open(body, algorithm, &key, sha1),
-        })
+        });
+        opened.map(|opened| (opened, by.name()))
     });
     match own {
-        Some(opened) => opened.expose(literal).ok_or(DAMAGED),
+        Some((opened, by)) => Ok(Unwrapped { key: opened.expose(literal).ok_or(DAMAGED)?, by }),
         None if container.tag == packets::SEIPD => open_by_library(&container, &pkesks, keys),
         None => Err(DAMAGED),
     }
@@ -123,6 +127,9 @@ fn shape(packets: Vec<Framed>) -> Result<(Vec<PKESK>, Framed), Miss> {
             _ => return Err(Miss::Unusable("an OpenPGP entry is not an encrypted message with integrity protection")),
         }
     }
+    if pkesks.len() > MAX_PKESKS {
+        return Err(Miss::Unusable("an OpenPGP entry is for more recipients than sops writes"));
+    }
     match container {
         Some(container) if !pkesks.is_empty() => Ok((pkesks, container)),
         _ => Err(Miss::Unusable("an OpenPGP entry is not encrypted for a public key")),
@@ -132,7 +139,7 @@ fn shape(packets: Vec<Framed>) -> Result<(Vec<PKESK>, Framed), Miss> {
 const DAMAGED: Miss = Miss::Unusable("an OpenPGP entry was changed or cut short");
 
 /// Version 2 of the container, with AEAD, and ciphers other than AES.
-fn open_by_library(container: &Framed, pkesks: &[PKESK], keys: &[PrivateKey]) -> Result<Secret, Miss> {
+fn open_by_library(container: &Framed, pkesks: &[PKESK], keys: &[PrivateKey]) -> Result<Unwrapped, Miss> {
     let mut message = Vec::new();
     for pkesk in pkesks {
         Packet::from(pkesk.clone()).serialize(&mut message).map_err(|_| DAMAGED)?;
@@ -140,16 +147,20 @@ fn open_by_library(container: &Framed, pkesks: &[PKESK], keys: &[PrivateKey]) ->
     container.framed().expose(|bytes| message.extend_from_slice(bytes));
     // The policy for signatures and expiry has no say: what was encrypted to an old key must still open.
     let policy = StandardPolicy::new();
-    let helper = Helper { keys };
+    let helper = Helper { keys, by: None };
     let builder = DecryptorBuilder::from_bytes(&message).map_err(|_| DAMAGED)?.buffer_size(MAX_MESSAGE);
     let mut decryptor = builder.with_policy(&policy, None, helper).map_err(|_| DAMAGED)?;
     let key = read(&mut decryptor).ok_or(DAMAGED)?;
     // Only at the end of the message has its integrity been checked.
-    if decryptor.message_processed() { Ok(key) } else { Err(DAMAGED) }
+    match &decryptor.helper_ref().by {
+        Some(by) if decryptor.message_processed() => Ok(Unwrapped { key, by: by.clone() }),
+        _ => Err(DAMAGED),
+    }
 }
 
 struct Helper<'a> {
     keys: &'a [PrivateKey],
+    by: Option<String>,
 }
 
 impl VerificationHelper for Helper<'_> {
@@ -173,11 +184,10 @@ impl DecryptionHelper for Helper<'_> {
         algorithm: Option<SymmetricAlgorithm>,
         decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
     ) -> openpgp::Result<Option<Cert>> {
-        if session_keys(pkesks, self.keys, algorithm).any(|(algorithm, key)| decrypt(algorithm, &key)) {
-            Ok(None)
-        } else {
-            Err(openpgp::Error::InvalidSessionKey("no key here".to_owned()).into())
-        }
+        let fits = session_keys(pkesks, self.keys, algorithm).find(|(algorithm, key, _)| decrypt(*algorithm, key));
+        let (.., by) = fits.ok_or_else(|| openpgp::Error::InvalidSessionKey("no key here".to_owned()))?;
+        self.by = Some(by.name());
+        Ok(None)
     }
 }
 
@@ -186,11 +196,12 @@ fn session_keys<'a>(
     pkesks: &'a [PKESK],
     keys: &'a [PrivateKey],
     algorithm: Option<SymmetricAlgorithm>,
-) -> impl Iterator<Item = (Option<SymmetricAlgorithm>, SessionKey)> + 'a {
+) -> impl Iterator<Item = (Option<SymmetricAlgorithm>, SessionKey, &'a PrivateKey)> + 'a {
     pkesks.iter().flat_map(move |pkesk| {
         keys.iter().filter(move |key| key.may_open(pkesk)).filter_map(move |key| {
             let mut pair = key.key.clone().into_keypair().ok()?;
-            pkesk.decrypt(&mut pair, algorithm)
+            let (algorithm, session) = pkesk.decrypt(&mut pair, algorithm)?;
+            Some((algorithm, session, key))
         })
     })
 }
@@ -256,6 +267,15 @@ pub enum RecipientError {
     /// No key in it may be encrypted for.
     #[error("the certificate has no live key for encryption")]
     NoKey,
+}
+
+/// Whether `name` (a fingerprint or key id, as `.sops.yaml` has it) is that of the armored `certificate` or a key in it.
+pub fn is_named(certificate: &str, name: &str) -> Result<bool, RecipientError> {
+    let cert = Cert::from_bytes(certificate.as_bytes()).map_err(|_| RecipientError::Malformed)?;
+    let name = name.trim_end_matches('!').replace(' ', "").to_ascii_uppercase();
+    let name = name.strip_prefix("0X").unwrap_or(&name);
+    // Eight digits name millions of keys.
+    Ok(name.len() >= 16 && cert.keys().any(|key| key.key().fingerprint().to_hex().ends_with(name)))
 }
 
 /// `key` as an armored message for the armored `certificate`, and the certificate's fingerprint.

@@ -1,5 +1,6 @@
 //! One file, for the command line: from its bytes to what `sops decrypt` prints.
 
+use super::data_key::data_key;
 use super::error::Error;
 use super::formats::{self, Format};
 use super::metadata::Metadata;
@@ -30,7 +31,8 @@ pub fn decrypt(
 fn run(bytes: &[u8], input: Format, output: Format, keys: &dyn KeySource) -> Result<Decrypted, Located> {
     let mut read = formats::read(bytes, input)?;
     let metadata = Metadata::read(&read.block)?;
-    let warnings = open::open(&mut read.documents, &metadata, keys)?;
+    let key = data_key(&metadata, keys)?;
+    let warnings = open::open(&mut read.documents, &metadata, &key)?;
     strict::check(&read.documents)?;
     Ok(Decrypted { text: formats::write(&read.documents, output)?, warnings })
 }

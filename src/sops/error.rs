@@ -46,7 +46,7 @@ pub enum Fault {
     NoKeys,
     /// No key at hand opens it.
     #[error(
-        "no key here opens it (recipients: {}; keys here: {}){}; add a key, or re-wrap the file: `sops updatekeys`",
+        "no key of {place} opens it (its recipients: {}; keys there: {}){}; add a recipient's private key there, or wrap the file for a key that is there: `sops updatekeys`",
         List(wanted),
         List(held),
         Because(why)
@@ -56,6 +56,8 @@ pub enum Fault {
         wanted: Vec<String>,
         /// The public names of the keys at hand.
         held: Vec<String>,
+        /// What those are kept in.
+        place: String,
         /// Why entries that looked right were not used.
         why: Vec<&'static str>,
     },

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::error::{Fault, shown};
-use super::tree::{Branch, Element, Entry, Tree};
+use super::floats;
+use super::tree::{Branch, Element, Entry, Leaf, Tree, Typed, pairs as entries, values};
 
 /// Steps of a path. sops writes at most seven.
 const MAX_STEPS: usize = 16;
@@ -20,6 +21,30 @@ struct Place {
 enum Step<'a> {
     Key(&'a str),
     Position(u32),
+}
+
+/// The pairs that describe `block`: what [`unflatten`] reads.
+pub(super) fn flatten(block: &Branch) -> Vec<(String, String)> {
+    fn into(pairs: &mut Vec<(String, String)>, path: &str, tree: &Tree) {
+        match tree {
+            Tree::Map(map) => entries(map).for_each(|(key, value)| into(pairs, &format!("{path}{MAP}{key}"), value)),
+            Tree::List(list) => {
+                values(list).enumerate().for_each(|(at, value)| into(pairs, &format!("{path}{LIST}{at}"), value));
+            }
+            Tree::Leaf(Leaf::Open(plain)) => match &plain.typed {
+                Typed::Null => {}
+                Typed::Text(text) | Typed::Time(text) => pairs.push((path.to_owned(), text.clone())),
+                Typed::Bool(truth) => pairs.push((path.to_owned(), truth.to_string())),
+                Typed::Int(number) => pairs.push((path.to_owned(), number.to_string())),
+                Typed::Float(number) => pairs.push((path.to_owned(), floats::plain(*number))),
+            },
+            // Nothing in a block is secret.
+            Tree::Leaf(Leaf::Sealed(_)) => {}
+        }
+    }
+    let mut pairs = Vec::new();
+    entries(block).for_each(|(key, value)| into(&mut pairs, key, value));
+    pairs
 }
 
 /// The block that `pairs` describe.
@@ -117,6 +142,19 @@ mod tests {
         assert_eq!(lookup(&block, "version").and_then(Tree::as_text), Some("3.13.3"));
         let Some(Tree::List(list)) = lookup(&block, "age") else { panic!("a list") };
         assert_eq!(list.len(), 2);
+    }
+
+    #[test]
+    fn what_is_flattened_is_built_again() {
+        let pairs = [
+            ("age__list_0__map_enc", "x"),
+            ("age__list_0__map_recipient", "r"),
+            ("key_groups__list_0__map_age__list_0__map_enc", "y"),
+            ("mac", "m"),
+        ];
+        let mut flat = super::flatten(&block(&pairs).unwrap());
+        flat.sort();
+        assert_eq!(flat, pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 
     #[test]

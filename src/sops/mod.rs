@@ -1,5 +1,7 @@
 //! SOPS: strict, in memory, MAC always.
 
+mod check;
+mod creation;
 mod data_key;
 mod decrypt;
 mod error;
@@ -11,6 +13,7 @@ mod mac;
 mod metadata;
 mod open;
 mod opened;
+mod place;
 mod seal;
 mod selector;
 mod shamir;
@@ -19,10 +22,12 @@ mod strict;
 mod tree;
 mod unseal;
 
+pub use check::{Check, check};
+pub use creation::{Creation, CreationError, Group, creation};
 pub use decrypt::{Decrypted, decrypt};
 pub use error::{Error, Errors, Fault};
 pub use formats::Format;
 pub use open::Warning;
 pub use opened::{Contents, File, Opened};
-pub use seal::{Recipients, SealError, seal};
-pub use unseal::unseal;
+pub use seal::{Recipients, SealError, Terms, seal};
+pub use unseal::{encrypted_as, unseal};

@@ -1,13 +1,12 @@
 //! Opening the documents of one file: every value, then the MAC, and only then anything is let go.
 
-use super::data_key::data_key;
-use super::error::{Fault, shown};
+use super::data_key::DataKey;
+use super::error::Fault;
 use super::leaf::{self, Cipher, Opened};
 use super::mac::Mac;
 use super::metadata::{MacCovers, Metadata};
-use super::selector::{CommentsBefore, Selector, Subject};
+use super::place::{Place, Subject};
 use super::tree::{Branch, Comment, Element, Entry, Leaf, Text, Tree, Typed};
-use crate::keysource::KeySource;
 
 /// A fault, and the key path it is at.
 pub(super) struct Located {
@@ -29,20 +28,9 @@ pub enum Warning {
 }
 
 /// Opens all `documents` in place.
-pub(super) fn open(
-    documents: &mut [Branch],
-    metadata: &Metadata,
-    keys: &dyn KeySource,
-) -> Result<Vec<Warning>, Located> {
-    let key = data_key(metadata, keys)?;
-    let cipher = Cipher::new(&key)?;
-    let mut walk = Walk {
-        cipher: &cipher,
-        selector: &metadata.selector,
-        mac: Mac::new(metadata.mac_covers),
-        path: Vec::new(),
-        comments: CommentsBefore::default(),
-    };
+pub(super) fn open(documents: &mut [Branch], metadata: &Metadata, key: &DataKey) -> Result<Vec<Warning>, Located> {
+    let cipher = Cipher::new(&key.key)?;
+    let mut walk = Walk { cipher: &cipher, mac: Mac::new(metadata.mac_covers), place: Place::new(&metadata.selector) };
     for document in documents.iter_mut() {
         walk.branch(document)?;
     }
@@ -62,32 +50,30 @@ pub(super) fn open(
 
 struct Walk<'a> {
     cipher: &'a Cipher,
-    selector: &'a Selector,
     mac: Mac,
-    path: Vec<String>,
-    comments: CommentsBefore,
+    place: Place<'a>,
 }
 
 impl Walk<'_> {
     fn branch(&mut self, branch: &mut Branch) -> Result<(), Located> {
-        self.comments.enter();
+        self.place.enter();
         for entry in branch {
             match entry {
                 Entry::Comment(comment) => self.comment(comment),
                 Entry::Pair { key, value } => {
-                    self.path.push(key.clone());
+                    self.place.push(key)?;
                     self.tree(value)?;
-                    self.path.pop();
-                    self.comments.passed();
+                    self.place.pop();
+                    self.place.passed();
                 }
             }
         }
-        self.comments.leave();
+        self.place.leave();
         Ok(())
     }
 
     fn list(&mut self, list: &mut [Element]) -> Result<(), Located> {
-        self.comments.enter();
+        self.place.enter();
         for element in list {
             match element {
                 Element::Comment(comment) => self.comment(comment),
@@ -95,11 +81,11 @@ impl Walk<'_> {
                     if let Some(comment) = self.leaf_or_deeper(value)? {
                         *element = Element::Comment(Comment { text: comment, inline: false });
                     }
-                    self.comments.passed();
+                    self.place.passed();
                 }
             }
         }
-        self.comments.leave();
+        self.place.leave();
         Ok(())
     }
 
@@ -118,7 +104,7 @@ impl Walk<'_> {
             Tree::Leaf(Leaf::Open(plain)) => plain,
             Tree::Leaf(Leaf::Sealed(_)) => return Ok(None),
         };
-        if !self.selector.encrypts(&self.path, &self.comments, Subject::Value) {
+        if !self.place.encrypts(Subject::Value) {
             if let Some((bytes, _)) = leaf::hashed(&plain.typed) {
                 self.mac.open(&bytes);
             }
@@ -133,7 +119,7 @@ impl Walk<'_> {
                 return Err(self.here(Fault::ValueMalformed("a value that must be encrypted is in clear")));
             }
         };
-        match self.cipher.open(envelope, &self.aad()).map_err(|fault| self.here(fault))? {
+        match self.cipher.open(envelope, self.place.bound()).map_err(|fault| self.here(fault))? {
             Opened::Comment(text) => Ok(Some(Text::Sealed(text))),
             Opened::Value(value) => {
                 self.mac.encrypted(&value.text);
@@ -146,11 +132,11 @@ impl Walk<'_> {
     /// Opens a comment; one that does not open stays as it stands. Nothing authenticates comments.
     fn comment(&mut self, comment: &mut Comment) {
         let Text::Open(text) = &comment.text else { return };
-        self.comments.met(text);
-        if !self.selector.encrypts(&self.path, &self.comments, Subject::Comment) {
+        self.place.met(text);
+        if !self.place.encrypts(Subject::Comment) {
             return;
         }
-        match self.cipher.open(text, &self.aad()) {
+        match self.cipher.open(text, self.place.bound()) {
             // sops forgets that a decrypted comment stood behind a value, and writes it above.
             Ok(Opened::Comment(opened)) => *comment = Comment { text: Text::Sealed(opened), inline: false },
             Ok(Opened::Value(opened)) => {
@@ -162,18 +148,7 @@ impl Walk<'_> {
         }
     }
 
-    fn aad(&self) -> String {
-        aad(&self.path)
-    }
-
     fn here(&self, fault: Fault) -> Located {
-        Located { fault, place: Some(shown(&self.path.join("."))) }
+        Located { fault, place: Some(self.place.shown()) }
     }
-}
-
-/// What binds a value to its place: the keys down to it, a colon behind each. The root is one colon.
-pub(super) fn aad(path: &[String]) -> String {
-    let mut aad = path.join(":");
-    aad.push(':');
-    aad
 }

@@ -5,20 +5,34 @@ use super::formats::{self, Format};
 use super::leaf::{self, Cipher};
 use super::mac::Mac;
 use super::metadata::MacCovers;
-use super::open::aad;
-use super::selector::{CommentsBefore, Selector, Subject};
-use super::tree::{Branch, Comment, Element, Entry, Leaf, Text, Tree, lookup};
+use super::place::{Place, Subject};
+use super::selector::{DEFAULT_SUFFIX, Selector};
+use super::shamir;
+use super::tree::{Branch, Comment, Element, Entry, Leaf, Text, Tree};
 use crate::keysource::age::{RecipientError, wrap as wrap_age};
 use crate::keysource::pgp;
 use crate::secret::Secret;
 
-/// For whom a file is sealed.
+/// A group of recipients, each of whom can open what the group is given.
 #[derive(Debug, Clone, Default)]
 pub struct Recipients {
-    /// `age1...`
+    /// `age1...`, `age1pq1...`, `ssh-ed25519 ...`, `ssh-rsa ...`
     pub age: Vec<String>,
     /// Armored OpenPGP certificates.
     pub pgp: Vec<String>,
+}
+
+/// For whom a file is sealed, and what of it.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// One group: each of its recipients opens the file. Several: each group gets a part of the key.
+    pub groups: Vec<Recipients>,
+    /// How many of several groups are needed; all where not given.
+    pub threshold: Option<usize>,
+    /// The field of the metadata that says what is encrypted (`encrypted_regex`, ...), and its text. Not for binary files.
+    pub selector: Option<(String, String)>,
+    /// Whether the MAC covers only what is encrypted.
+    pub mac_only_encrypted: bool,
 }
 
 /// Why a document was not sealed.
@@ -28,14 +42,25 @@ pub enum SealError {
     #[error(transparent)]
     Document(#[from] Fault),
     /// It is sealed already.
-    #[error("the document has a `sops` block; decrypt it first")]
+    #[error("it has a `sops` block already; decrypt it first")]
     Sealed,
     /// Nobody could open it.
-    #[error("there is no recipient; name at least one")]
+    #[error("there is no recipient; name at least one in each group")]
     NoRecipient,
+    /// Parts of a key that nobody could put together, or that one part gives away.
+    #[error("the threshold must lie between 2 and the number of key groups, which is {groups}")]
+    Threshold {
+        /// Groups there are.
+        groups: usize,
+    },
     /// A recipient of age.
-    #[error(transparent)]
-    Age(#[from] RecipientError),
+    #[error("recipient {recipient:?}: {source}")]
+    Age {
+        /// The recipient.
+        recipient: String,
+        /// Why not.
+        source: RecipientError,
+    },
     /// A certificate.
     #[error(transparent)]
     Pgp(#[from] pgp::RecipientError),
@@ -44,46 +69,54 @@ pub enum SealError {
     Random(getrandom::Error),
 }
 
+impl SealError {
+    /// The stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SealError::Document(fault) => fault.code(),
+            SealError::Sealed => "already-encrypted",
+            SealError::NoRecipient => "no-keys",
+            SealError::Threshold { .. } => "bad-threshold",
+            SealError::Age { .. } | SealError::Pgp(_) => "bad-recipient",
+            SealError::Random(_) => "no-random",
+        }
+    }
+}
+
 /// The version of sops whose format is written.
 const VERSION: &str = "3.13.3";
 
-/// `text` (YAML or JSON) with the values encrypted that stand below a key which `encrypted_regex` matches.
-pub fn seal(
-    text: &str,
-    format: Format,
-    recipients: &Recipients,
-    encrypted_regex: &str,
-    now: jiff::Timestamp,
-) -> Result<String, SealError> {
-    let mut documents = formats::read_plain(text, format)?;
-    if documents.iter().any(|document| lookup(document, "sops").is_some()) {
+/// `plain` encrypted under `terms`, in the same format.
+pub fn seal(plain: &[u8], format: Format, terms: &Terms, now: jiff::Timestamp) -> Result<String, SealError> {
+    let mut documents = formats::read_plain(plain, format)?;
+    if format != Format::Binary && documents.iter().any(|document| formats::has_block(document, format)) {
         return Err(SealError::Sealed);
     }
     let key = random_key()?;
     let cipher = Cipher::new(&key)?;
-    let selector = Selector::read("encrypted_regex", encrypted_regex)?;
-    let selector = selector.expect("`encrypted_regex` is among the fields that say a rule");
-    let mut walk = Walk {
-        cipher: &cipher,
-        selector: &selector,
-        mac: Mac::new(MacCovers::Everything),
-        path: Vec::new(),
-        comments: CommentsBefore::default(),
+    let (field, rule) = match &terms.selector {
+        Some((field, rule)) if format != Format::Binary => (field.as_str(), rule.as_str()),
+        _ => ("unencrypted_suffix", DEFAULT_SUFFIX),
     };
+    let unknown = || Fault::BadMetadata { field: field.to_owned(), why: "is not a rule for what is encrypted" };
+    let selector = Selector::read(field, rule)?.ok_or_else(unknown)?;
+    let covers = if terms.mac_only_encrypted { MacCovers::Encrypted } else { MacCovers::Everything };
+    let mut walk = Walk { cipher: &cipher, mac: Mac::new(covers), place: Place::new(&selector) };
     for document in &mut documents {
         walk.branch(document)?;
     }
     let modified = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mac = cipher.seal(&walk.mac.finish(), "str", &modified).map_err(SealError::Random)?;
-    let age = wrap_for_age(&key, recipients)?;
-    let pgp = wrap_for_pgp(&key, recipients, &modified, now)?;
-    if age.is_empty() && pgp.is_empty() {
-        return Err(SealError::NoRecipient);
+
+    let mut block = wrapped(&key, terms, &modified, now)?;
+    block.push(text("lastmodified", &modified));
+    block.push(text("mac", &mac));
+    block.push(text(field, rule));
+    if terms.mac_only_encrypted {
+        block.push(Entry::Pair { key: "mac_only_encrypted".to_owned(), value: Tree::truth(true) });
     }
-    for document in &mut documents {
-        document.push(pair("sops", Tree::Map(block(&age, &pgp, encrypted_regex, &modified, &mac))));
-    }
-    let written = formats::write(&documents, format)?;
+    block.push(text("version", VERSION));
+    let written = formats::write_encrypted(documents, &block, format)?;
     // Ciphertext, and what was to stay in clear.
     Ok(written.expose(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }
@@ -94,62 +127,69 @@ fn random_key() -> Result<Secret, SealError> {
     Ok(Secret::new(key))
 }
 
-/// One entry of the block: its fields in order of their names.
-type Fields = Vec<(&'static str, String)>;
-
-fn wrap_for_age(key: &Secret, recipients: &Recipients) -> Result<Vec<Fields>, SealError> {
-    let wrap = |recipient: &String| Ok(vec![("enc", wrap_age(key, recipient)?), ("recipient", recipient.clone())]);
-    recipients.age.iter().map(wrap).collect()
+/// The key, or its parts, for all recipients.
+fn wrapped(key: &Secret, terms: &Terms, modified: &str, now: jiff::Timestamp) -> Result<Branch, SealError> {
+    match terms.groups.as_slice() {
+        [] => Err(SealError::NoRecipient),
+        [group] => wrapped_for(key, group, modified, now),
+        groups => {
+            let threshold = terms.threshold.unwrap_or(groups.len());
+            if !(2..=groups.len()).contains(&threshold) || groups.len() > 255 {
+                return Err(SealError::Threshold { groups: groups.len() });
+            }
+            let parts = shamir::split(key, groups.len(), threshold).map_err(SealError::Random)?;
+            let groups = groups.iter().zip(&parts);
+            let groups = groups.map(|(group, part)| wrapped_for(part, group, modified, now).map(Tree::Map));
+            let list = groups.map(|group| group.map(Element::Value)).collect::<Result<_, _>>()?;
+            let number = i64::try_from(threshold).map_err(|_| SealError::Threshold { groups: threshold })?;
+            Ok(vec![
+                Entry::Pair { key: "shamir_threshold".to_owned(), value: Tree::number(number) },
+                Entry::Pair { key: "key_groups".to_owned(), value: Tree::List(list) },
+            ])
+        }
+    }
 }
 
-fn wrap_for_pgp(
+fn wrapped_for(
     key: &Secret,
     recipients: &Recipients,
     modified: &str,
     now: jiff::Timestamp,
-) -> Result<Vec<Fields>, SealError> {
-    let wrap = |certificate: &String| {
-        let (fingerprint, enc) = pgp::wrap(key, certificate, now)?;
-        Ok(vec![("created_at", modified.to_owned()), ("enc", enc), ("fp", fingerprint)])
-    };
-    recipients.pgp.iter().map(wrap).collect()
-}
-
-fn block(age: &[Fields], pgp: &[Fields], regex: &str, modified: &str, mac: &str) -> Branch {
+) -> Result<Branch, SealError> {
     let mut block = Branch::new();
-    entries(&mut block, "age", age);
-    block.push(pair("encrypted_regex", Tree::text(regex)));
-    block.push(pair("lastmodified", Tree::text(modified)));
-    block.push(pair("mac", Tree::text(mac)));
-    entries(&mut block, "pgp", pgp);
-    block.push(pair("version", Tree::text(VERSION)));
-    block
+    let mut list = |name: &str, entries: Vec<Branch>| {
+        if !entries.is_empty() {
+            let entries = entries.into_iter().map(|entry| Element::Value(Tree::Map(entry))).collect();
+            block.push(Entry::Pair { key: name.to_owned(), value: Tree::List(entries) });
+        }
+    };
+    let for_pgp = |certificate: &String| {
+        let (fingerprint, enc) = pgp::wrap(key, certificate, now)?;
+        Ok(vec![text("created_at", modified), text("enc", &enc), text("fp", &fingerprint)])
+    };
+    list("pgp", recipients.pgp.iter().map(for_pgp).collect::<Result<_, SealError>>()?);
+    let for_age = |recipient: &String| {
+        let enc = wrap_age(key, recipient);
+        let enc = enc.map_err(|source| SealError::Age { recipient: recipient.clone(), source })?;
+        Ok(vec![text("recipient", recipient), text("enc", &enc)])
+    };
+    list("age", recipients.age.iter().map(for_age).collect::<Result<_, SealError>>()?);
+    if block.is_empty() { Err(SealError::NoRecipient) } else { Ok(block) }
 }
 
-fn entries(block: &mut Branch, name: &str, entries: &[Fields]) {
-    if !entries.is_empty() {
-        let list = entries.iter().map(|fields| {
-            Element::Value(Tree::Map(fields.iter().map(|(name, value)| pair(name, Tree::text(value))).collect()))
-        });
-        block.push(pair(name, Tree::List(list.collect())));
-    }
-}
-
-fn pair(key: &str, value: Tree) -> Entry {
-    Entry::Pair { key: key.to_owned(), value }
+fn text(key: &str, value: &str) -> Entry {
+    Entry::Pair { key: key.to_owned(), value: Tree::text(value) }
 }
 
 struct Walk<'a> {
     cipher: &'a Cipher,
-    selector: &'a Selector,
     mac: Mac,
-    path: Vec<String>,
-    comments: CommentsBefore,
+    place: Place<'a>,
 }
 
 impl Walk<'_> {
     fn branch(&mut self, branch: &mut Branch) -> Result<(), SealError> {
-        self.comments.enter();
+        self.place.enter();
         for entry in branch {
             match entry {
                 Entry::Comment(comment) => {
@@ -158,19 +198,19 @@ impl Walk<'_> {
                     }
                 }
                 Entry::Pair { key, value } => {
-                    self.path.push(key.clone());
+                    self.place.push(key)?;
                     self.tree(value)?;
-                    self.path.pop();
-                    self.comments.passed();
+                    self.place.pop();
+                    self.place.passed();
                 }
             }
         }
-        self.comments.leave();
+        self.place.leave();
         Ok(())
     }
 
     fn list(&mut self, list: &mut [Element]) -> Result<(), SealError> {
-        self.comments.enter();
+        self.place.enter();
         for element in list {
             match element {
                 Element::Comment(comment) => {
@@ -181,50 +221,51 @@ impl Walk<'_> {
                 }
                 Element::Value(value) => {
                     self.tree(value)?;
-                    self.comments.passed();
+                    self.place.passed();
                 }
             }
         }
-        self.comments.leave();
+        self.place.leave();
         Ok(())
     }
 
     fn tree(&mut self, tree: &mut Tree) -> Result<(), SealError> {
-        let plain = match tree {
+        let (value, kind) = match tree {
             Tree::Map(branch) => return self.branch(branch),
             Tree::List(list) => return self.list(list),
-            Tree::Leaf(Leaf::Open(plain)) => plain,
-            Tree::Leaf(Leaf::Sealed(_)) => return Ok(()),
+            Tree::Leaf(Leaf::Open(plain)) => match leaf::hashed(&plain.typed) {
+                Some((bytes, kind)) if !bytes.is_empty() => (Secret::new(bytes), kind),
+                // Nothing, and the empty text, are never encrypted.
+                _ => return Ok(()),
+            },
+            Tree::Leaf(Leaf::Sealed(sealed)) => (sealed.text.share(), sealed.kind.name()),
         };
-        let Some((bytes, kind)) = leaf::hashed(&plain.typed).filter(|(bytes, _)| !bytes.is_empty()) else {
-            return Ok(());
-        };
-        let value = Secret::new(bytes);
-        if !self.selector.encrypts(&self.path, &self.comments, Subject::Value) {
+        if !self.place.encrypts(Subject::Value) {
             value.expose(|bytes| self.mac.open(bytes));
             return Ok(());
         }
         self.mac.encrypted(&value);
-        *tree = Tree::text(self.cipher.seal(&value, kind, &aad(&self.path)).map_err(SealError::Random)?);
+        *tree = Tree::text(self.cipher.seal(&value, kind, self.place.bound()).map_err(SealError::Random)?);
         Ok(())
     }
 
     /// The envelope of a comment that is to be encrypted.
     fn comment(&mut self, comment: &Comment) -> Result<Option<String>, SealError> {
         let Text::Open(text) = &comment.text else { return Ok(None) };
-        self.comments.met(text);
-        if text.is_empty() || !self.selector.encrypts(&self.path, &self.comments, Subject::Comment) {
+        self.place.met(text);
+        if text.is_empty() || !self.place.encrypts(Subject::Comment) {
             return Ok(None);
         }
         let text = Secret::new(text.clone().into_bytes());
-        self.cipher.seal(&text, "comment", &aad(&self.path)).map(Some).map_err(SealError::Random)
+        self.cipher.seal(&text, "comment", self.place.bound()).map(Some).map_err(SealError::Random)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Recipients, SealError, seal};
+    use super::{Recipients, SealError, Terms, seal};
     use crate::keysource::{Keyring, age::generate};
+    use crate::secret::Secret;
     use crate::sops::{Format, decrypt};
 
     const MANIFEST: &str = "\
@@ -246,12 +287,21 @@ stringData:
         "2026-11-23T17:00:00Z".parse().unwrap()
     }
 
-    #[test]
-    fn what_is_sealed_opens_to_the_same_text_and_hides_it_meanwhile() {
+    fn terms(groups: Vec<Recipients>) -> Terms {
+        let selector = Some(("encrypted_regex".to_owned(), "^(data|stringData)$".to_owned()));
+        Terms { groups, selector, ..Terms::default() }
+    }
+
+    fn somebody() -> (Keyring, Recipients) {
         let (identity, recipient) = generate();
         let keys = Keyring::read(vec![("a.agekey".to_owned(), identity)]).unwrap();
-        let recipients = Recipients { age: vec![recipient], pgp: Vec::new() };
-        let sealed = seal(MANIFEST, Format::Yaml, &recipients, "^(data|stringData)$", now()).unwrap();
+        (keys, Recipients { age: vec![recipient], pgp: Vec::new() })
+    }
+
+    #[test]
+    fn what_is_sealed_opens_to_the_same_text_and_hides_it_meanwhile() {
+        let (keys, recipients) = somebody();
+        let sealed = seal(MANIFEST.as_bytes(), Format::Yaml, &terms(vec![recipients]), now()).unwrap();
         assert!(sealed.contains("name: db") && !sealed.contains("hunter2") && !sealed.contains("owner"));
         let opened = decrypt("db.yaml", sealed.as_bytes(), Format::Yaml, Format::Yaml, &keys).unwrap();
         opened.text.expose(|plain| assert_eq!(std::str::from_utf8(plain).unwrap(), MANIFEST));
@@ -261,9 +311,52 @@ stringData:
     }
 
     #[test]
+    fn every_format_is_sealed_and_opens_to_the_same_bytes() {
+        let (keys, recipients) = somebody();
+        let terms = Terms { groups: vec![recipients], ..Terms::default() };
+        for (format, plain) in [
+            (Format::Dotenv, &b"# hunter2\nA=one\nB=\nC=two\\nlines\n"[..]),
+            (Format::Ini, b"[s]\n; hunter2\na = one\nb = `k=v # kept`\n\n[t]\nc = \n"),
+            (Format::Json, b"{\n\t\"hunter2\": 1,\n\t\"l\": [\n\t\ttrue,\n\t\tnull\n\t]\n}\n"),
+            (Format::Binary, b"\0hunter2\xff"),
+            (Format::Binary, b""),
+        ] {
+            let sealed = seal(plain, format, &terms, now()).unwrap();
+            assert_eq!(sealed.contains("hunter2"), format == Format::Json, "{sealed}");
+            let opened = decrypt("x", sealed.as_bytes(), format, format, &keys).unwrap();
+            opened.text.expose(|found| assert_eq!(found, plain, "{}", format.name()));
+        }
+    }
+
+    #[test]
+    fn as_many_groups_as_the_threshold_says_open_the_file() {
+        let (first, second, third) = (generate(), generate(), generate());
+        let group = |recipient: &String| Recipients { age: vec![recipient.clone()], pgp: Vec::new() };
+        let groups = vec![group(&first.1), group(&second.1), group(&third.1)];
+        let sealed = seal(MANIFEST.as_bytes(), Format::Yaml, &Terms { threshold: Some(2), ..terms(groups) }, now());
+        let sealed = sealed.unwrap();
+        let opens = |identities: &[&Secret]| {
+            let files = identities.iter().enumerate().map(|(at, key)| (format!("{at}.agekey"), key.share()));
+            let keys = Keyring::read(files.collect()).unwrap();
+            decrypt("x", sealed.as_bytes(), Format::Yaml, Format::Yaml, &keys).is_ok()
+        };
+        assert!(
+            opens(&[&first.0, &third.0]) && opens(&[&second.0, &third.0]) && opens(&[&first.0, &second.0, &third.0])
+        );
+        assert!(!opens(&[&first.0]));
+    }
+
+    #[test]
     fn a_document_for_nobody_or_sealed_already_is_refused() {
-        let sealed = |text, recipients| seal(text, Format::Yaml, &recipients, "^data$", now());
-        assert!(matches!(sealed(MANIFEST, Recipients::default()), Err(SealError::NoRecipient)));
-        assert!(matches!(sealed("sops: {}\n", Recipients::default()), Err(SealError::Sealed)));
+        let sealed = |text: &str, groups, threshold| {
+            seal(text.as_bytes(), Format::Yaml, &Terms { threshold, ..terms(groups) }, now())
+        };
+        let (_, somebody) = somebody();
+        let two = || vec![somebody.clone(), somebody.clone()];
+        assert!(matches!(sealed(MANIFEST, vec![], None), Err(SealError::NoRecipient)));
+        assert!(matches!(sealed(MANIFEST, vec![Recipients::default()], None), Err(SealError::NoRecipient)));
+        assert!(matches!(sealed(MANIFEST, two(), Some(1)), Err(SealError::Threshold { .. })));
+        assert!(matches!(sealed(MANIFEST, two(), Some(3)), Err(SealError::Threshold { .. })));
+        assert!(matches!(sealed("sops: {}\n", two(), None), Err(SealError::Sealed)));
     }
 }

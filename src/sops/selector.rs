@@ -20,54 +20,6 @@ pub(super) const DEFAULT_SUFFIX: &str = "_unencrypted";
 /// Bytes of a regular expression.
 const MAX_REGEX: usize = 4 << 10;
 
-/// The comments directly before something, and before each of its ancestors, outermost first.
-///
-/// A comment counts for what follows it, until the next sibling that is not a comment.
-#[derive(Default)]
-pub(super) struct CommentsBefore(Vec<Vec<String>>);
-
-impl CommentsBefore {
-    pub(super) fn enter(&mut self) {
-        self.0.push(Vec::new());
-    }
-
-    pub(super) fn leave(&mut self) {
-        self.0.pop();
-    }
-
-    /// A comment, as it stands in the file.
-    pub(super) fn met(&mut self, comment: &str) {
-        if let Some(level) = self.0.last_mut() {
-            level.push(comment.to_owned());
-        }
-    }
-
-    /// A sibling that is not a comment is behind us.
-    pub(super) fn passed(&mut self) {
-        if let Some(level) = self.0.last_mut() {
-            level.clear();
-        }
-    }
-
-    fn any(&self, regex: &Regex) -> bool {
-        self.0.iter().flatten().any(|comment| regex.is_match(comment))
-    }
-
-    /// As [`Self::any`], but for the comment met last, which does not count for itself.
-    fn any_but_the_last(&self, regex: &Regex) -> bool {
-        let Some((last, outer)) = self.0.split_last() else { return false };
-        let earlier = &last[..last.len().saturating_sub(1)];
-        outer.iter().flatten().chain(earlier).any(|comment| regex.is_match(comment))
-    }
-}
-
-/// What is being asked about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
-    Value,
-    Comment,
-}
-
 impl Selector {
     /// The rule that `field` of the metadata says.
     ///
@@ -95,19 +47,25 @@ impl Selector {
         "encrypted_comment_regex",
     ];
 
-    /// Whether what stands at `path` is encrypted.
-    pub(super) fn encrypts(&self, path: &[String], comments: &CommentsBefore, subject: Subject) -> bool {
-        let mut keys = path.iter();
+    /// Whether the rule, where it is one about keys, matches `key`.
+    pub(super) fn matches_key(&self, key: &str) -> bool {
         match self {
-            Selector::UnencryptedSuffix(suffix) => !keys.any(|key| key.ends_with(suffix)),
-            Selector::EncryptedSuffix(suffix) => keys.any(|key| key.ends_with(suffix)),
-            Selector::UnencryptedRegex(regex) => !keys.any(|key| regex.is_match(key)),
-            Selector::EncryptedRegex(regex) => keys.any(|key| regex.is_match(key)),
-            Selector::UnencryptedCommentRegex(regex) => !comments.any(regex),
-            Selector::EncryptedCommentRegex(regex) => match subject {
-                Subject::Value => comments.any(regex),
-                Subject::Comment => comments.any_but_the_last(regex),
-            },
+            Selector::UnencryptedSuffix(suffix) | Selector::EncryptedSuffix(suffix) => key.ends_with(suffix),
+            Selector::UnencryptedRegex(regex) | Selector::EncryptedRegex(regex) => regex.is_match(key),
+            Selector::UnencryptedCommentRegex(_) | Selector::EncryptedCommentRegex(_) => false,
+        }
+    }
+
+    /// Whether the rule, where it is one about comments, matches `comment`.
+    pub(super) fn matches_comment(&self, comment: &str) -> bool {
+        match self {
+            Selector::UnencryptedCommentRegex(regex) | Selector::EncryptedCommentRegex(regex) => {
+                regex.is_match(comment)
+            }
+            Selector::UnencryptedSuffix(_)
+            | Selector::EncryptedSuffix(_)
+            | Selector::UnencryptedRegex(_)
+            | Selector::EncryptedRegex(_) => false,
         }
     }
 }
@@ -215,21 +173,11 @@ fn push_escape(out: &mut String, escaped: char, class: Class) {
 
 #[cfg(test)]
 mod tests {
-    use super::{CommentsBefore, Selector, Subject};
+    use super::Selector;
 
     fn encrypts(field: &str, text: &str, path: &[&str]) -> bool {
-        let path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
         let selector = Selector::read(field, text).unwrap().unwrap();
-        selector.encrypts(&path, &CommentsBefore::default(), Subject::Value)
-    }
-
-    #[test]
-    fn any_part_of_the_path_decides() {
-        assert!(!encrypts("unencrypted_suffix", "_open", &["a_open", "b"]));
-        assert!(encrypts("unencrypted_suffix", "_open", &["a_open_not", "b"]));
-        assert!(encrypts("encrypted_regex", "^(data|stringData)$", &["data", "password"]));
-        assert!(!encrypts("encrypted_regex", "^(data|stringData)$", &["metadata", "name"]));
-        assert!(encrypts("encrypted_regex", "pass", &["x", "my-password"]));
+        path.iter().any(|key| selector.matches_key(key))
     }
 
     #[test]
@@ -248,19 +196,5 @@ mod tests {
     fn an_expression_that_does_not_compile_is_refused() {
         assert_eq!(Selector::read("encrypted_regex", "(?=x)").err().unwrap().code(), "bad-metadata");
         assert_eq!(Selector::read("encrypted_regex", &"a".repeat(5000)).err().unwrap().code(), "limit");
-    }
-
-    #[test]
-    fn a_comment_counts_for_what_follows_it_and_not_for_itself() {
-        let selector = Selector::read("encrypted_comment_regex", "enc").unwrap().unwrap();
-        let mut comments = CommentsBefore::default();
-        comments.enter();
-        comments.met(" enc");
-        assert!(!selector.encrypts(&[], &comments, Subject::Comment));
-        comments.met(" second line");
-        assert!(selector.encrypts(&[], &comments, Subject::Comment));
-        assert!(selector.encrypts(&["a".to_owned()], &comments, Subject::Value));
-        comments.passed();
-        assert!(!selector.encrypts(&["b".to_owned()], &comments, Subject::Value));
     }
 }

@@ -42,6 +42,31 @@ pub(super) fn combine(parts: &[Secret]) -> Result<Secret, Error> {
     Ok(secret.seal())
 }
 
+/// `count` parts of `secret`, any `threshold` of which determine it; numbered from 1.
+///
+/// `count` is at most 255 and `threshold` at least 2: the caller has seen to it.
+pub(super) fn split(secret: &Secret, count: usize, threshold: usize) -> Result<Vec<Secret>, getrandom::Error> {
+    let length = secret.expose(<[u8]>::len);
+    let mut random = vec![0; length * (threshold - 1)];
+    getrandom::fill(&mut random)?;
+    let random = Secret::new(random);
+    let parts = (1..=255u8).take(count).map(|number| {
+        let mut part = Draft::with_capacity(length + 1);
+        secret.expose(|secret| {
+            random.expose(|random| {
+                for (byte, coefficients) in secret.iter().zip(random.chunks(threshold - 1)) {
+                    // Horner's rule; the secret is the coefficient without the number.
+                    let value = coefficients.iter().fold(0, |value, &coefficient| mul(value ^ coefficient, number));
+                    part.push(&[value ^ byte]);
+                }
+            });
+        });
+        part.push(&[number]);
+        part.seal()
+    });
+    Ok(parts.collect())
+}
+
 /// Lagrange's weight at 0 of the part with `number`; subtraction is exclusive-or.
 fn weight_at_zero(number: u8, numbers: &[u8]) -> u8 {
     let others = numbers.iter().filter(|&&other| other != number);
@@ -63,7 +88,7 @@ fn inverse(a: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, combine, inverse, mul};
+    use super::{Error, combine, inverse, mul, split};
     use crate::secret::Secret;
 
     #[test]
@@ -79,6 +104,16 @@ mod tests {
         // f(x) = 7 + 3x over GF(2^8): f(1) = 4, f(2) = 1.
         let combined = combine(&[Secret::new(vec![4, 1]), Secret::new(vec![1, 2])]).unwrap();
         assert!(combined.same(&Secret::new(vec![7])));
+    }
+
+    #[test]
+    fn any_parts_up_to_the_threshold_give_the_secret_back_and_fewer_do_not() {
+        let secret = Secret::new((0..32).collect());
+        let parts = split(&secret, 5, 3).unwrap();
+        let combined = |at: &[usize]| combine(&at.iter().map(|&at| parts[at].share()).collect::<Vec<_>>()).unwrap();
+        assert!(combined(&[0, 1, 2]).same(&secret) && combined(&[4, 2, 3]).same(&secret));
+        assert!(combined(&[0, 1, 2, 3, 4]).same(&secret));
+        assert!(!combined(&[0, 1]).same(&secret));
     }
 
     #[test]

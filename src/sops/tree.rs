@@ -87,7 +87,30 @@ pub(super) enum Kind {
     Time,
 }
 
+impl Kind {
+    /// The word that claims it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Text => "str",
+            Kind::Int => "int",
+            Kind::Float => "float",
+            Kind::Bool => "bool",
+            Kind::Time => "time",
+        }
+    }
+}
+
 impl Tree {
+    /// A truth value in clear.
+    pub(super) fn truth(truth: bool) -> Self {
+        Tree::Leaf(Leaf::Open(Plain { typed: Typed::Bool(truth), read: None }))
+    }
+
+    /// A whole number in clear.
+    pub(super) fn number(number: i64) -> Self {
+        Tree::Leaf(Leaf::Open(Plain { typed: Typed::Int(number), read: None }))
+    }
+
     /// A text leaf in clear.
     pub(super) fn text(text: impl Into<String>) -> Self {
         Tree::Leaf(Leaf::Open(Plain { typed: Typed::Text(text.into()), read: None }))
@@ -107,6 +130,21 @@ impl Comment {
     pub(super) fn open(text: impl Into<String>, inline: bool) -> Self {
         Self { text: Text::Open(text.into()), inline }
     }
+}
+
+/// A second one of a part that holds nothing sealed and no comments, as metadata does.
+pub(super) fn copy_open(branch: &Branch) -> Branch {
+    fn copy(tree: &Tree) -> Option<Tree> {
+        Some(match tree {
+            Tree::Leaf(Leaf::Open(plain)) => Tree::Leaf(Leaf::Open(plain.clone())),
+            Tree::Leaf(Leaf::Sealed(_)) => return None,
+            Tree::List(list) => Tree::List(values(list).filter_map(copy).map(Element::Value).collect()),
+            Tree::Map(map) => Tree::Map(copy_open(map)),
+        })
+    }
+    let copies =
+        pairs(branch).filter_map(|(key, value)| Some(Entry::Pair { key: key.to_owned(), value: copy(value)? }));
+    copies.collect()
 }
 
 /// The value of `key` in `branch`.

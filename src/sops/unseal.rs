@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::data_key::data_key;
 use super::error::{Errors, Fault};
 use super::formats::{self, Encrypted, Format};
 use super::metadata::Metadata;
@@ -42,7 +43,8 @@ pub fn unseal<O: Origin>(sources: Sources<O>, keys: &dyn KeySource) -> Result<Op
 fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<(Contents, Secret), Located> {
     let Encrypted { mut documents, block } = formats::read(bytes, format)?;
     let metadata = Metadata::read(&block)?;
-    open::open(&mut documents, &metadata, keys)?;
+    let key = data_key(&metadata, keys)?;
+    open::open(&mut documents, &metadata, &key)?;
     strict::check(&documents)?;
     let text = formats::write(&documents, format)?;
     let mut documents = documents.into_iter();
@@ -64,12 +66,12 @@ fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<(Cont
 /// The format that `bytes` are encrypted in, by what is in them; `None` for what is not encrypted.
 ///
 /// Whatever carries the mark of sops is taken for encrypted, so that a bent file is refused and never passed on as it is.
-fn encrypted_as(path: &str, bytes: &[u8]) -> Option<Format> {
+pub fn encrypted_as(path: &str, bytes: &[u8]) -> Option<Format> {
     let has = |mark: &[u8]| bytes.windows(mark.len()).any(|window| window == mark);
     if !has(b"sops") {
         return None;
     }
-    let text = std::str::from_utf8(bytes).ok()?;
+    let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}');
     let line_begins = |marks: &[&str]| text.lines().any(|line| marks.iter().any(|mark| line.starts_with(mark)));
     // Without any of these it is a text that speaks of sops, not a file of its making.
     let marked = ["ENC[AES256_GCM", "lastmodified", "mac"].iter().any(|mark| text.contains(mark));
@@ -79,13 +81,20 @@ fn encrypted_as(path: &str, bytes: &[u8]) -> Option<Format> {
     if line_begins(&["sops_mac=", "sops_version=", "sops_lastmodified=", "sops_age__list_", "sops_pgp__list_"]) {
         return Some(Format::Dotenv);
     }
-    if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
+    if text.trim_start().starts_with('{') {
         return json_with_block(path, text);
     }
-    if text.lines().any(|line| line.trim() == "[sops]") {
+    // A comment may stand behind the header.
+    if text.lines().any(|line| line.trim_start().starts_with("[sops]")) {
         return Some(Format::Ini);
     }
-    line_begins(&["sops:", "\"sops\":", "'sops':", "? sops", "sops :"]).then_some(Format::Yaml)
+    if line_begins(&["sops:", "\"sops\":", "'sops':", "? sops", "sops :"]) {
+        return Some(Format::Yaml);
+    }
+    // Written otherwise: indented, in one line, with a tag.
+    let block = |document: &Branch| matches!(tree::lookup(document, "sops"), Some(Tree::Map(_)));
+    let found = formats::read_plain(text.as_bytes(), Format::Yaml).is_ok_and(|documents| documents.iter().any(block));
+    found.then_some(Format::Yaml)
 }
 
 fn json_with_block(path: &str, text: &str) -> Option<Format> {
@@ -172,7 +181,7 @@ mod tests {
     use super::{Contents, File, Opened, unseal};
     use crate::keysource::{KeySource, Keyring, age::generate};
     use crate::model::{Node, RepoPath, Scalar};
-    use crate::sops::{Errors, Format, Recipients, seal};
+    use crate::sops::{Errors, Format, Recipients, Terms, seal};
     use crate::trust::{Local, Tree};
 
     const SECRET: &str =
@@ -186,7 +195,9 @@ mod tests {
 
     fn sealed(recipients: &Recipients) -> String {
         let now = "2026-11-23T17:00:00Z".parse().unwrap();
-        seal(SECRET, Format::Yaml, recipients, "^(data|stringData)$", now).unwrap()
+        let selector = Some(("encrypted_regex".to_owned(), "^(data|stringData)$".to_owned()));
+        let terms = Terms { groups: vec![recipients.clone()], selector, ..Terms::default() };
+        seal(SECRET.as_bytes(), Format::Yaml, &terms, now).unwrap()
     }
 
     fn opened(files: &[(&str, &str)], keys: &dyn KeySource) -> Result<Opened<Local>, Errors> {
@@ -225,14 +236,31 @@ mod tests {
     }
 
     #[test]
+    fn an_encrypted_file_is_known_however_its_block_is_written() {
+        let (keys, recipients) = keys();
+        let good = sealed(&recipients);
+        let indented = format!("  {}", good.trim_end().replace('\n', "\n  "));
+        for text in [
+            indented.as_str(),
+            &good.replace("\nsops:", "\n!!str sops:"),
+            "--- {sops: {mac: x}}\n",
+            "\u{feff}sops: {mac: x}\n",
+            "[sops] ; comment\nmac = x\n",
+            "{\"sops\": {\"mac\": 1}, \"sops\": 2}",
+        ] {
+            let found = opened(&[("db.yaml", text)], &keys);
+            let passed_on =
+                found.is_ok_and(|opened| opened.paths().all(|path| matches!(opened.file(path), Some(File::Plain(_)))));
+            assert!(!passed_on, "{text}");
+        }
+    }
+
+    #[test]
     fn every_bent_file_is_named_and_nothing_is_passed_on() {
         let (keys, recipients) = keys();
         let good = sealed(&recipients);
         let without_mac: Vec<&str> = good.lines().filter(|line| !line.contains(" mac: ")).collect();
-        let without_mac = without_mac.join(
-            "
-",
-        );
+        let without_mac = without_mac.join("\n");
         let files = [
             ("cut.yaml", &good[..good.len() - 30]),
             ("good.yaml", &good),

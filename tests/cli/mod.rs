@@ -1,5 +1,7 @@
 //! See the files beside this one.
 
 mod build;
+mod check;
 mod decrypt;
+mod encrypt;
 mod init;

@@ -8,11 +8,27 @@ use crate::sops::error::{Fault, shown};
 use crate::sops::tree::{Branch, Comment, Entry, Kind, Leaf, Text, Tree, Typed};
 
 /// What metadata keys begin with.
-const PREFIX: &str = "sops_";
+pub(super) const PREFIX: &str = "sops_";
 
 pub(super) fn read(text: &str) -> Result<Encrypted, Fault> {
-    let mut document = Branch::new();
     let mut block = Vec::new();
+    let mut document = lines(text)?;
+    document.retain(|entry| match entry {
+        Entry::Pair { key, value } => match key.strip_prefix(PREFIX) {
+            Some(field) => {
+                block.push((field.to_owned(), value.as_text().unwrap_or_default().to_owned()));
+                false
+            }
+            None => true,
+        },
+        Entry::Comment(_) => true,
+    });
+    Ok(Encrypted { block: flat_block(block)?, documents: vec![document] })
+}
+
+/// Every line, those of the metadata too.
+pub(super) fn lines(text: &str) -> Result<Branch, Fault> {
+    let mut document = Branch::new();
     let mut seen = HashSet::new();
     for (number, line) in text.split('\n').enumerate() {
         if line.is_empty() {
@@ -29,13 +45,9 @@ pub(super) fn read(text: &str) -> Result<Encrypted, Fault> {
         if !seen.insert(key) {
             return Err(Fault::DuplicateKey { key: shown(key) });
         }
-        let value = value.replace("\\n", "\n");
-        match key.strip_prefix(PREFIX) {
-            Some(field) => block.push((field.to_owned(), value)),
-            None => document.push(Entry::Pair { key: key.to_owned(), value: Tree::text(value) }),
-        }
+        document.push(Entry::Pair { key: key.to_owned(), value: Tree::text(value.replace("\\n", "\n")) });
     }
-    Ok(Encrypted { block: flat_block(block)?, documents: vec![document] })
+    Ok(document)
 }
 
 pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {

@@ -6,35 +6,38 @@ use super::ini_text::{self, DEFAULT};
 use super::{Encrypted, flat_block, push_flat};
 use crate::secret::{Draft, Secret};
 use crate::sops::error::{Fault, shown};
-use crate::sops::tree::{Branch, Comment, Entry, Leaf, Text, Tree, pairs};
+use crate::sops::tree::{self, Branch, Comment, Entry, Leaf, Text, Tree, pairs};
 
 pub(super) fn read(text: &str) -> Result<Encrypted, Fault> {
+    let mut document = sections(text)?;
+    let Some(Tree::Map(block)) = tree::take(&mut document, "sops") else { return Err(Fault::NoMetadata) };
+    if tree::lookup(&document, "sops").is_some() {
+        return Err(Fault::BadMetadata { field: "sops".to_owned(), why: "is there twice" });
+    }
+    let field = |(key, value): (&str, &Tree)| {
+        // Written with the two letters `\n`, or by 3.13.0 and 3.13.1 as they are.
+        (key.to_owned(), value.as_text().unwrap_or_default().replace("\\n", "\n"))
+    };
+    Ok(Encrypted { block: flat_block(pairs(&block).map(field).collect())?, documents: vec![document] })
+}
+
+/// Every section, that of the metadata too.
+pub(super) fn sections(text: &str) -> Result<Branch, Fault> {
     let mut document = Branch::new();
-    let mut block: Option<Vec<(String, String)>> = None;
     let mut seen = HashSet::new();
     for section in ini_text::parse(text)? {
-        for key in &section.keys {
-            if !seen.insert((section.name.clone(), key.name.clone())) {
-                return Err(Fault::DuplicateKey { key: shown(&key.name) });
-            }
-        }
-        if section.name == "sops" {
-            if block.is_some() {
-                return Err(Fault::BadMetadata { field: "sops".to_owned(), why: "is there twice" });
-            }
-            // Written with the two letters `\n`, or by 3.13.0 and 3.13.1 as they are.
-            block = Some(section.keys.into_iter().map(|key| (key.name, key.value.replace("\\n", "\n"))).collect());
-            continue;
-        }
         let mut branch = Branch::new();
         comment(&mut branch, &section.comment);
         for key in section.keys {
+            if !seen.insert((section.name.clone(), key.name.clone())) {
+                return Err(Fault::DuplicateKey { key: shown(&key.name) });
+            }
             branch.push(Entry::Pair { key: key.name, value: Tree::text(key.value) });
             comment(&mut branch, &key.comment);
         }
         document.push(Entry::Pair { key: section.name, value: Tree::Map(branch) });
     }
-    Ok(Encrypted { block: flat_block(block.unwrap_or_default())?, documents: vec![document] })
+    Ok(document)
 }
 
 fn comment(branch: &mut Branch, text: &str) {

@@ -72,10 +72,7 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Encrypted, Fault> {
     if bytes.len() > MAX_FILE {
         return Err(Fault::Limit { what: "the file", limit: MAX_FILE });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| Fault::BadFormat {
-        format: format.name(),
-        why: format!("the byte at {} is not UTF-8", error.valid_up_to()),
-    })?;
+    let text = utf8(bytes, format)?;
     match format {
         Format::Yaml => nested(yaml::read(text)?),
         Format::Json => nested(vec![json::read(text)?]),
@@ -85,15 +82,65 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Encrypted, Fault> {
     }
 }
 
-/// The documents of a file in clear. Only YAML and JSON.
-pub(super) fn read_plain(text: &str, format: Format) -> Result<Vec<Branch>, Fault> {
+/// The documents of a file in clear.
+pub(super) fn read_plain(bytes: &[u8], format: Format) -> Result<Vec<Branch>, Fault> {
+    if bytes.len() > MAX_FILE {
+        return Err(Fault::Limit { what: "the file", limit: MAX_FILE });
+    }
+    if format == Format::Binary {
+        let text = Secret::new(bytes.to_vec());
+        let leaf = if bytes.is_empty() {
+            Tree::text("")
+        } else {
+            Tree::Leaf(Leaf::Sealed(tree::Sealed { text, kind: tree::Kind::Text }))
+        };
+        return Ok(vec![vec![Entry::Pair { key: "data".to_owned(), value: leaf }]]);
+    }
+    let text = utf8(bytes, format)?;
     match format {
         Format::Yaml => yaml::read(text),
-        Format::Json => Ok(vec![json::read(text)?]),
-        Format::Dotenv | Format::Ini | Format::Binary => {
-            Err(Fault::Emit { format: format.name(), why: "only YAML and JSON are sealed" })
+        Format::Json | Format::Binary => Ok(vec![json::read(text)?]),
+        Format::Dotenv => Ok(vec![dotenv::lines(text)?]),
+        Format::Ini => Ok(vec![ini::sections(text)?]),
+    }
+}
+
+/// Whether a document in clear has what only an encrypted one may have.
+pub(super) fn has_block(document: &Branch, format: Format) -> bool {
+    tree::pairs(document).any(|(key, _)| match format {
+        Format::Dotenv => key.starts_with(dotenv::PREFIX),
+        Format::Yaml | Format::Json | Format::Ini | Format::Binary => key == "sops",
+    })
+}
+
+/// Encrypted documents with their block, as sops writes them.
+pub(super) fn write_encrypted(mut documents: Vec<Branch>, block: &Branch, format: Format) -> Result<Secret, Fault> {
+    let pair = |key: &str, value: Tree| Entry::Pair { key: key.to_owned(), value };
+    for document in &mut documents {
+        match format {
+            Format::Yaml | Format::Json | Format::Binary => {
+                document.push(pair("sops", Tree::Map(tree::copy_open(block))));
+            }
+            Format::Dotenv => document.extend(
+                flatten::flatten(block)
+                    .into_iter()
+                    .map(|(key, value)| pair(&format!("{}{key}", dotenv::PREFIX), Tree::text(value))),
+            ),
+            Format::Ini => {
+                let lines = flatten::flatten(block).into_iter();
+                let lines = lines.map(|(key, value)| pair(&key, Tree::text(value.replace('\n', "\\n"))));
+                document.push(pair("sops", Tree::Map(lines.collect())));
+            }
         }
     }
+    write(&documents, if format == Format::Binary { Format::Json } else { format })
+}
+
+fn utf8(bytes: &[u8], format: Format) -> Result<&str, Fault> {
+    std::str::from_utf8(bytes).map_err(|error| Fault::BadFormat {
+        format: format.name(),
+        why: format!("the byte at {} is not UTF-8", error.valid_up_to()),
+    })
 }
 
 /// Takes the block out of every document; the first one's counts, and the others must say the same.

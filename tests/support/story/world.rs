@@ -8,7 +8,7 @@ use std::process::Child;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gitwarrant::keysource::age;
-use gitwarrant::sops::{Format, Recipients, seal};
+use gitwarrant::sops::{Format, Recipients, Terms, seal};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
@@ -352,6 +352,8 @@ pub fn short(commit: &str) -> &str {
 fn copy_example(to: &Path, recipient: &str) -> Result<(), String> {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters"), to)?;
     let recipients = Recipients { age: vec![recipient.to_owned()], pgp: Vec::new() };
+    let selector = Some(("encrypted_regex".to_owned(), "^(data|stringData)$".to_owned()));
+    let terms = Terms { groups: vec![recipients], selector, ..Terms::default() };
     for (sync, ..) in SYNCS {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ghcr-pull"},
@@ -360,8 +362,7 @@ fn copy_example(to: &Path, recipient: &str) -> Result<(), String> {
         });
         let plain = serde_yaml::to_string(&secret).map_err(|error| error.to_string())?;
         let time = jiff::Timestamp::from_second(now()).expect("now is a time");
-        let sealed =
-            seal(&plain, Format::Yaml, &recipients, "^(data|stringData)$", time).map_err(|error| error.to_string())?;
+        let sealed = seal(plain.as_bytes(), Format::Yaml, &terms, time).map_err(|error| error.to_string())?;
         write(&to.join(sync).join("apps/pull-secret.enc.yaml"), &sealed)?;
     }
     Ok(())

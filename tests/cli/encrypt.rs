@@ -1,0 +1,94 @@
+//! `encrypt` as scripts see it. That the real sops opens what it writes is proved in `conformance::sops_both_ways`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sops").join(path)
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gitwarrant")).args(arguments).current_dir(folder).env_clear().output().unwrap()
+}
+
+fn recipient(name: &str) -> String {
+    let text = std::fs::read_to_string(fixture(&format!("keys/{name}.agekey"))).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned()
+}
+
+const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata:\n    name: db\nstringData:\n    password: hunter2\n";
+
+/// A folder with a Secret and creation rules.
+fn folder(rules: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("prod")).unwrap();
+    std::fs::write(folder.path().join("prod/db.yaml"), SECRET).unwrap();
+    std::fs::write(folder.path().join(".sops.yaml"), rules).unwrap();
+    folder
+}
+
+fn opens(folder: &Path, sealed: &[u8], key: &str) -> Vec<u8> {
+    std::fs::write(folder.join("sealed.yaml"), sealed).unwrap();
+    let key = fixture(&format!("keys/{key}"));
+    let output = run(folder, &["decrypt", "sealed.yaml", "--age-key-file", key.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn the_rule_for_the_path_says_for_whom_and_what_is_encrypted() {
+    let (one, two) = (recipient("one"), recipient("two"));
+    let folder = folder(&format!(
+        "creation_rules:\n- {{path_regex: ^prod/, age: '{one},{two}', encrypted_regex: ^(data|stringData)$}}\n- {{age: nobody}}\n"
+    ));
+    // From a folder below, the rules of the one above count, for the path as they see it.
+    let output = run(&folder.path().join("prod"), &["encrypt", "db.yaml"]);
+    let sealed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(sealed.contains("\n    name: db\n") && !sealed.contains("hunter2"), "{sealed}");
+    assert!(sealed.contains(&format!("recipient: {one}")) && sealed.contains(&format!("recipient: {two}")));
+    for key in ["one.agekey", "two.agekey"] {
+        assert_eq!(opens(folder.path(), sealed.as_bytes(), key), SECRET.as_bytes());
+    }
+}
+
+#[test]
+fn flags_name_recipients_and_what_is_encrypted_without_any_rule() {
+    let folder = folder("creation_rules: []\n");
+    let output =
+        run(folder.path(), &["encrypt", "prod/db.yaml", "--age", &recipient("one"), "--encrypted-suffix", "word"]);
+    let sealed = String::from_utf8(output.stdout).unwrap();
+    assert!(sealed.contains("encrypted_suffix: word") && sealed.contains("kind: Secret"), "{sealed}");
+    assert_eq!(opens(folder.path(), sealed.as_bytes(), "one.agekey"), SECRET.as_bytes());
+}
+
+#[test]
+fn each_failure_says_what_to_do_and_prints_no_ciphertext() {
+    let one = recipient("one");
+    for (rules, arguments, code, exit) in [
+        ("creation_rules: [{path_regex: other, age: a}]", &[][..], "no-rule", 2),
+        ("creation_rules: [{kms: arn}]", &[], "bad-rules", 2),
+        ("creation_rules: [{pgp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21}]", &[], "no-public-key", 2),
+        ("creation_rules: [{age: nobody}]", &[], "bad-recipient", 1),
+        ("creation_rules: [{key_groups: [{age: [ONE]}, {age: [ONE]}], shamir_threshold: 3}]", &[], "bad-threshold", 1),
+        ("creation_rules: [{age: ONE}]", &["--input-type", "json"], "bad-format", 1),
+        ("creation_rules: [{age: ONE}]", &["--encrypted-regex", "a", "--encrypted-suffix", "b"], "", 2),
+    ] {
+        let folder = folder(&rules.replace("ONE", &one));
+        let output = run(folder.path(), &[&["encrypt", "prod/db.yaml"], arguments].concat());
+        let talk = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{rules}: {talk}");
+        assert!(code.is_empty() || talk.starts_with(&format!("error[{code}]: ")), "{rules}: {talk}");
+        assert!(output.stdout.is_empty() && !talk.contains("hunter2"));
+    }
+}
+
+#[test]
+fn what_is_encrypted_already_is_not_encrypted_again() {
+    let folder = folder("creation_rules: []\n");
+    let case = fixture("cases/yaml-secret/input");
+    let arguments = ["encrypt", case.to_str().unwrap(), "--input-type", "yaml", "--age", &recipient("one")];
+    let output = run(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("error[already-encrypted]: "));
+}
