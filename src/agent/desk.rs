@@ -15,9 +15,11 @@ use crate::telemetry::Metrics;
 use crate::trust::Policy;
 
 use super::Error;
+use super::idle::Idle;
 use super::mirrors::Mirrors;
 use super::policy::{SignersMap, policy_input};
 use super::run::Key;
+use super::warrant::Seen;
 
 /// What every turn has at hand.
 pub(super) struct Desk {
@@ -27,6 +29,7 @@ pub(super) struct Desk {
     pub(super) metrics: Arc<Metrics>,
     pub(super) mirrors: Mirrors,
     pub(super) cluster: Kube,
+    pub(super) idle: Idle,
     memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
 }
 
@@ -35,8 +38,10 @@ pub(super) struct Desk {
 pub(super) struct Memory {
     /// Conditions as last written; the watch may lag behind them.
     pub(super) conditions: Option<Vec<Condition>>,
-    /// Highest generation of the Warrant that was seen: an older one is not believed.
-    pub(super) warrant: u64,
+    /// The Warrant as it was last seen: an older or another one is not believed.
+    pub(super) warrant: Seen,
+    /// Held while a commit is judged, also by a turn that was given up meanwhile: a Sync has one judgement at a time.
+    pub(super) judging: Arc<tokio::sync::Mutex<()>>,
     /// What the last complete turn worked on; while it is the same, only drift is looked for.
     pub(super) settled: Option<String>,
 }
@@ -50,7 +55,8 @@ impl Desk {
     ) -> Result<Self, Error> {
         let mirrors = Mirrors::new(&settings.cache)?;
         let cluster = Kube::new(client.clone());
-        Ok(Self { client, settings, clock, metrics, mirrors, cluster, memories: Mutex::default() })
+        let idle = Idle::default();
+        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, memories: Mutex::default() })
     }
 
     /// The memory of `key`, begun where there is none.

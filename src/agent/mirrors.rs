@@ -75,13 +75,26 @@ impl Polled {
         Some(Fetched::new(Commit { reference: reference.to_owned(), head: id, tag: None }, objects.clone()))
     }
 
-    /// Whether the view is fresh: the remote answered, and its newest commit is not older than the policy allows.
-    pub(super) fn fresh(&self) -> Holds {
+    /// Whether the view is fresh: the remote answered, and the newest commit is not older than the policy allows.
+    ///
+    /// `newest` names the newest commit that was verified, where that is not the head: what nobody has signed may bear any
+    /// date.
+    pub(super) fn fresh(&self, newest: Newest<'_>) -> Holds {
         if let Err(fault) = &self.head {
             return Holds::no(super::status::reason(&fault.code), fault.message.clone());
         }
+        let newest = match newest {
+            Newest::Head => self.committed,
+            Newest::LastGood(commit) => commit
+                .and_then(|commit| commit.parse().ok())
+                .and_then(|commit| committed(self.objects.as_ref()?, &commit)),
+        };
         let limit = SignedDuration::try_from(self.max_staleness.get()).unwrap_or(SignedDuration::MAX);
-        match self.committed {
+        match newest {
+            Some(committed) if committed.duration_since(self.at) > AHEAD => Holds::no(
+                "AheadOfNow",
+                format!("the newest commit is of {committed}, which is in the future: its date says nothing"),
+            ),
             Some(committed) if self.at.duration_since(committed) > limit => Holds::no(
                 "Stale",
                 format!(
@@ -90,8 +103,30 @@ impl Polled {
                     self.max_staleness
                 ),
             ),
-            Some(_) | None => Holds::yes("Answered", "the remote answers, and its newest commit is recent"),
+            Some(_) => Holds::yes("Answered", "the remote answers, and its newest commit is recent"),
+            None => {
+                Holds::unknown("NoDate", "the remote answers, but how old its newest verified commit is, is not known")
+            }
         }
+    }
+}
+
+/// Whose date says how fresh the view is.
+#[derive(Clone, Copy)]
+pub(super) enum Newest<'a> {
+    /// The head's: it was verified, or nobody has judged it yet.
+    Head,
+    /// That of the commit which is applied, if there is one: the head was refused.
+    LastGood(Option<&'a str>),
+}
+
+/// Clocks differ; a date further ahead than this is none.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+impl Fault {
+    fn panicked() -> Self {
+        let message = "fetching broke down on what the remote sent; it is refused. Please report it".to_owned();
+        Self { code: "panic".to_owned(), class: Class::Bug, message }
     }
 }
 
@@ -117,10 +152,16 @@ impl From<Error> for Fault {
 const CONNECTION_AGE: SignedDuration = SignedDuration::from_secs(300);
 
 impl Mirrors {
-    /// No mirror yet; their folders will lie in `below`.
-    pub(super) fn new(below: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(below).map_err(Error::Cache)?;
-        Ok(Self { below: below.to_owned(), slots: Mutex::default() })
+    /// No mirror yet; their folders will lie in a folder of our own in `cache`. What an agent that was killed has left
+    /// there is removed.
+    pub(super) fn new(cache: &Path) -> Result<Self, Error> {
+        let below = cache.join("gitwarrant-mirrors");
+        match std::fs::remove_dir_all(&below) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::Cache(error)),
+            Ok(()) | Err(_) => {}
+        }
+        std::fs::create_dir_all(&below).map_err(Error::Cache)?;
+        Ok(Self { below, slots: Mutex::default() })
     }
 
     /// Forgets the mirror of a Repository that is gone.
@@ -134,7 +175,20 @@ impl Mirrors {
     }
 
     /// What the remote shows, as far as an answer of at most `age` will do.
+    ///
+    /// Asked in a task of its own: a turn that is given up meanwhile takes neither the mirror nor its lock with it.
     pub(super) async fn poll(&self, desk: &Arc<Desk>, repository: &Repository, age: Duration) -> Arc<Polled> {
+        let (lent, asked) = (Arc::clone(desk), repository.clone());
+        let asking = tokio::spawn(async move { lent.mirrors.poll_now(&lent, &asked, age).await });
+        asking.await.unwrap_or_else(|_| {
+            desk.metrics.panic(Stage::Fetch);
+            let max_staleness = repository.spec.trust.max_staleness;
+            let head = Err(Fault::panicked());
+            Arc::new(Polled { at: desk.clock.now(), head, committed: None, max_staleness, objects: None })
+        })
+    }
+
+    async fn poll_now(&self, desk: &Arc<Desk>, repository: &Repository, age: Duration) -> Arc<Polled> {
         let asked = desk.clock.now();
         let slot = self.slot(&repository.name_any());
         let mut state = slot.state.lock().await;
@@ -195,8 +249,7 @@ impl Mirrors {
         });
         let Ok((mirror, head)) = asking.await else {
             desk.metrics.panic(Stage::Fetch);
-            let message = "fetching broke down on what the remote sent; it is refused. Please report it".to_owned();
-            return nothing(Fault { code: "panic".to_owned(), class: Class::Bug, message });
+            return nothing(Fault::panicked());
         };
         state.mirror = mirror;
         match head {

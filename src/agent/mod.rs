@@ -4,6 +4,7 @@
 
 mod desk;
 mod error;
+mod idle;
 mod mirrors;
 mod outcome;
 mod policy;

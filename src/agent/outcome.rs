@@ -15,7 +15,7 @@ use crate::telemetry::TurnEnd;
 
 use super::Error;
 use super::desk::{Desk, Memory, PolicyFault};
-use super::mirrors::Polled;
+use super::mirrors::{Newest, Polled};
 use super::prepare::{Held, Stage};
 use super::schedule::Next;
 use super::status::{Findings, Holds, conditions, differ, reason};
@@ -145,20 +145,21 @@ impl Outcome {
             Holds::yes("Applied", format!("applied {at}"))
         } else {
             let message = format!(
-                "applied {at}; {} deletions are held: {}. Set the annotation gitwarrant.io/approve-prune to the commit's \
+                "applied {at}; {} deletions are held: {}{}. Set the annotation gitwarrant.io/approve-prune to the commit's \
                  full id to let them happen",
                 held.len(),
-                held.join(", ")
+                held.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", "),
+                if held.len() > SHOWN { ", and others" } else { "" }
             );
             Holds::yes("AppliedDeletionsHeld", message)
         };
         let end = if changes == (0, 0) { TurnEnd::Unchanged } else { TurnEnd::Applied };
         Self {
             verified: Some(verified(spec)),
-            fresh: Some(polled.fresh()),
+            fresh: Some(polled.fresh(Newest::Head)),
             attempted: record.revision.clone(),
             record: Some(record),
-            held_deletions: Some(held),
+            held_deletions: Some(held.into_iter().take(LISTED).collect()),
             changes,
             ..Self::new(end, ready)
         }
@@ -179,10 +180,11 @@ impl Outcome {
             Stage::Fetching => {
                 (spec.applied.as_ref().map(|_| verified(spec)), Holds::no(no.reason.clone(), held.message.clone()))
             }
-            Stage::Judging(_) => (Some(no.clone()), polled.fresh()),
-            Stage::Rendering | Stage::Applying => {
-                (Some(Holds::yes("Verified", "every commit that is new is signed as the policy asks")), polled.fresh())
-            }
+            Stage::Judging(_) => (Some(no.clone()), polled.fresh(Newest::LastGood(spec.applied.as_deref()))),
+            Stage::Rendering | Stage::Applying => (
+                Some(Holds::yes("Verified", "every commit that is new is signed as the policy asks")),
+                polled.fresh(Newest::Head),
+            ),
         };
         Self {
             class: Some(held.class),
@@ -227,6 +229,10 @@ impl Outcome {
         }
     }
 }
+
+/// Held deletions that a message names, and that the status lists: an object of the API has a bound.
+const SHOWN: usize = 20;
+const LISTED: usize = 200;
 
 /// First wait after a passing fault, where the Sync does not say.
 const FIRST_RETRY: Duration = Duration::from_secs(5);

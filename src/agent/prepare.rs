@@ -77,6 +77,12 @@ impl Held {
         Self { code: "panic".to_owned(), class: Class::Bug, message, stage: Stage::Judging(Some(head)) }
     }
 
+    /// An earlier judgement of the same Sync, given up by its turn, has not ended yet.
+    pub(super) fn still_judging() -> Self {
+        let message = "an earlier turn's judgement has not ended yet; nothing new begins before".to_owned();
+        Self { code: "still-judging".to_owned(), class: Class::Transient, message, stage: Stage::Fetching }
+    }
+
     /// There is no safe plan.
     pub(super) fn planning(refusal: &crate::plan::Refusal) -> Self {
         held(Stage::Applying, refusal.code(), Class::Refused, refusal)

@@ -16,6 +16,7 @@ use crate::model::Class;
 
 use super::Error;
 use super::desk::Desk;
+use super::mirrors::Newest;
 use super::run::Key;
 use super::schedule::Next;
 use super::status::{Findings, Holds, conditions, differ, reason, seconds};
@@ -49,7 +50,11 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> (Next, boo
             }
             let ready = Holds::yes("Fetched", format!("fetched {}@{}", commit.reference, commit.head));
             (
-                Told { ready, fetched: Some((head, policy.digest().to_owned())), ..Told::empty(polled.fresh()) },
+                Told {
+                    ready,
+                    fetched: Some((head, policy.digest().to_owned())),
+                    ..Told::empty(polled.fresh(Newest::Head))
+                },
                 Next::Interval(interval),
             )
         }
@@ -64,7 +69,7 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> (Next, boo
                 Told {
                     ready,
                     stalled: stalled.map(|no| Holds::yes(no.reason, no.message)),
-                    ..Told::empty(polled.fresh())
+                    ..Told::empty(polled.fresh(Newest::Head))
                 },
                 next,
             )

@@ -107,6 +107,7 @@ impl Round {
                 event = next(&mut repositories) => lists.repositories |= self.take(event, &mut lists.seen_repositories, Kind::Repository),
                 event = next(&mut syncs) => lists.syncs |= self.take(event, &mut lists.seen_syncs, Kind::Sync),
                 Some(ended) = self.turns.join_next() => self.end_turn(ended),
+                () = self.desk.idle.one_more() => {}
                 () = tokio::time::sleep(sleep) => {}
                 () = &mut end => break,
             }
@@ -181,7 +182,7 @@ impl Round {
     }
 
     fn start_due(&mut self) {
-        let free = usize::from(self.desk.settings.concurrency).saturating_sub(self.turns.len());
+        let free = usize::from(self.desk.settings.concurrency).saturating_sub(self.at_work());
         for key in self.agenda.start_due(self.desk.clock.now(), free) {
             let Some(object) = self.known.get(&key).map(Arc::clone) else { continue };
             let repository = match &key {
@@ -193,6 +194,11 @@ impl Round {
             };
             self.turns.spawn(one_turn(Arc::clone(&self.desk), key, object, repository));
         }
+    }
+
+    /// Turns that do something; the others wait for what they applied to work.
+    fn at_work(&self) -> usize {
+        self.turns.len().saturating_sub(self.desk.idle.count())
     }
 
     fn end_turn(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
@@ -208,7 +214,7 @@ impl Round {
 
     fn until_next(&self) -> Duration {
         let longest = Duration::from_secs(3600);
-        if self.turns.len() >= usize::from(self.desk.settings.concurrency) {
+        if self.at_work() >= usize::from(self.desk.settings.concurrency) {
             return longest;
         }
         let now = self.desk.clock.now();

@@ -37,14 +37,18 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject, repository: O
         Ok(sync) => sync,
         Err(fault) => return report_unreadable(desk, object, &fault).await,
     };
-    let work = Work { desk, sync: &sync, begun };
-    let timeout = sync.spec.timeout.get();
+    let timeout = sync.spec.timeout.get().clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT);
+    let work = Work { desk, sync: &sync, begun, timeout };
     let outcome = match tokio::time::timeout(timeout, work.attempt(repository, &mut memory)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::timed_out(timeout),
     };
     report(desk, &sync, &mut memory, outcome, begun.elapsed()).await
 }
+
+/// The least and the most that `spec.timeout` counts as: a turn that ends at once, or never, serves nobody.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Between two looks at the health of what was applied.
 const HEALTH_PAUSE: Duration = Duration::from_millis(500);
@@ -53,6 +57,7 @@ struct Work<'a> {
     desk: &'a Arc<Desk>,
     sync: &'a Sync,
     begun: Instant,
+    timeout: Duration,
 }
 
 /// What brought a commit to the cluster, and what came of it.
@@ -76,19 +81,16 @@ impl Work<'_> {
         };
         let (name, spec) = (repository.name_any(), &repository.spec);
         let identity = (name.as_str(), spec.url.as_str(), spec.trust.root.as_str());
-        let mut ledger = match Ledger::open(&self.desk.client, self.sync, identity, memory.warrant).await {
+        let mut ledger = match Ledger::open(&self.desk.client, self.sync, identity, &memory.warrant).await {
             Ok(Ok(ledger)) => ledger,
             Ok(Err(lost)) => return Outcome::state_lost(&lost),
             Err(fault) => return Outcome::no_answer(&fault),
         };
-        memory.warrant = ledger.spec().generation;
         let polled = self.desk.mirrors.poll(self.desk, &repository, self.freshness(&repository)).await;
         if let Some(waits) = self.depends(&polled).await {
             return waits;
         }
-        let outcome = self.bring_newest(&repository, policy, &mut ledger, &polled, memory).await;
-        memory.warrant = ledger.spec().generation;
-        outcome
+        self.bring_newest(&repository, policy, &mut ledger, &polled, memory).await
     }
 
     /// How old an answer of the remote may be for this turn.
@@ -171,7 +173,9 @@ impl Work<'_> {
             Err(outcome) => return outcome,
         };
         let (newest, wanted) = match &polled.head {
-            Ok((commit, objects)) => self.judge(Fetched::new(commit.clone(), objects.clone()), wanted).await,
+            Ok((commit, objects)) => {
+                self.judge(Fetched::new(commit.clone(), objects.clone()), wanted, &memory.judging).await
+            }
             Err(fault) => (Err(Held::fetching(fault)), wanted),
         };
         let held = match newest {
@@ -199,7 +203,7 @@ impl Work<'_> {
         if matches!(held.code.as_str(), "corrupt-object" | "incomplete-history") {
             self.desk.mirrors.start_over(repository).await;
         }
-        self.keep_last_good(&cluster, ledger, polled, wanted).await;
+        self.keep_last_good(&cluster, ledger, polled, wanted, &memory.judging).await;
         Outcome::held(ledger.spec(), polled, &held)
     }
 
@@ -209,11 +213,13 @@ impl Work<'_> {
             return outcome;
         }
         let recorded = inventory(ledger.spec());
+        // Whoever only waits takes nobody's place.
+        let _idle = self.desk.idle.begin();
         loop {
             match cluster.health(&recorded).await {
                 Ok(unhealthy) if unhealthy.is_empty() => return outcome.healthy(),
                 Ok(unhealthy) if unhealthy.iter().any(|one| one.failed) => return outcome.unhealthy(&unhealthy),
-                Ok(unhealthy) if self.begun.elapsed() + HEALTH_PAUSE * 4 > self.sync.spec.timeout.get() => {
+                Ok(unhealthy) if self.begun.elapsed() + HEALTH_PAUSE * 4 > self.timeout => {
                     return outcome.unhealthy(&unhealthy);
                 }
                 Ok(_) => tokio::time::sleep(HEALTH_PAUSE).await,
@@ -276,7 +282,14 @@ impl Work<'_> {
     }
 
     /// Puts drift of the last good commit right, while a newer one is held back.
-    async fn keep_last_good(&self, cluster: &Acting, ledger: &mut Ledger, polled: &Polled, mut wanted: Wanted) {
+    async fn keep_last_good(
+        &self,
+        cluster: &Acting,
+        ledger: &mut Ledger,
+        polled: &Polled,
+        mut wanted: Wanted,
+        judging: &Arc<tokio::sync::Mutex<()>>,
+    ) {
         let (Some(applied), Some(reference)) = (wanted.base.applied, ledger.spec().reference.clone()) else { return };
         let Some(fetched) = polled.at_commit(applied, &reference) else {
             warn!(commit = %applied.short(), "the last good commit was not fetched by this process; its drift is not put right");
@@ -284,7 +297,7 @@ impl Work<'_> {
         };
         // What was applied is never judged again: the range from it to itself is empty.
         wanted.base.applied = Some(applied);
-        let fault = match self.judge(fetched, wanted).await.0 {
+        let fault = match self.judge(fetched, wanted, judging).await.0 {
             Ok(admitted) => self.bring(cluster, ledger, admitted, Purpose::LastGood).await.err(),
             Err(fault) => Some(fault),
         };
@@ -294,11 +307,22 @@ impl Work<'_> {
     }
 
     /// Judges in a thread of its own; a panic there is a refusal.
-    async fn judge(&self, fetched: Fetched<Commit>, wanted: Wanted) -> (Result<Admitted<Signed>, Held>, Wanted) {
+    async fn judge(
+        &self,
+        fetched: Fetched<Commit>,
+        wanted: Wanted,
+        judging: &Arc<tokio::sync::Mutex<()>>,
+    ) -> (Result<Admitted<Signed>, Held>, Wanted) {
+        let Ok(alone) = Arc::clone(judging).try_lock_owned() else { return (Err(Held::still_judging()), wanted) };
         let wanted = Arc::new(wanted);
         let lent = Arc::clone(&wanted);
         let head = fetched.what().head;
-        let judged = tokio::task::spawn_blocking(move || prepare(fetched, &lent)).await;
+        let judged = tokio::task::spawn_blocking(move || {
+            let judged = prepare(fetched, &lent);
+            drop((lent, alone));
+            judged
+        })
+        .await;
         let result = judged.unwrap_or_else(|_panic| {
             self.desk.metrics.panic(telemetry::Stage::Judge);
             Err(Held::panicked(head))

@@ -1,5 +1,7 @@
 //! The durable record of a Sync, kept by compare-and-swap.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use kube::api::{Api, PostParams};
 use kube::{Client, Resource, ResourceExt};
 
@@ -13,6 +15,40 @@ pub(super) struct Ledger {
     warrant: Warrant,
     /// Whether it is in the cluster already.
     exists: bool,
+    seen: Seen,
+}
+
+/// What this process knows of a record: shared with the Sync's memory, so that a turn that is given up leaves it behind.
+#[derive(Clone, Default)]
+pub(super) struct Seen(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    /// As it was last read or acknowledged.
+    confirmed: Option<WarrantSpec>,
+    /// What was sent since, without an acknowledgement: it may have arrived.
+    sent: Option<WarrantSpec>,
+}
+
+impl Seen {
+    fn confirm(&self, spec: &WarrantSpec) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Known { confirmed: Some(spec.clone()), sent: None };
+    }
+
+    fn send(&self, spec: &WarrantSpec) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sent = Some(spec.clone());
+    }
+
+    /// The last generation that was certainly in the cluster.
+    fn generation(&self) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).confirmed.as_ref().map(|spec| spec.generation)
+    }
+
+    /// Whether `found` is something that this process has read or written; anything is, before the first look.
+    fn knows(&self, found: &WarrantSpec) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.confirmed.is_none() || known.confirmed.as_ref() == Some(found) || known.sent.as_ref() == Some(found)
+    }
 }
 
 /// Why the record cannot be gone on from.
@@ -22,7 +58,7 @@ pub enum Lost {
     #[error(
         "the Sync says that {revision} is applied, but its Warrant {name} is gone: without it an older commit could \
          not be told from a newer one. Restore the Warrant; or, when you are sure that the repository shows the commit \
-         you want, remove status.lastAppliedRevision of the Sync to start again from trust.root"
+         you want, remove status.lastAppliedRevision of the Sync and restart the agent, to start again from trust.root"
     )]
     Gone {
         /// The Warrant's name.
@@ -43,10 +79,22 @@ pub enum Lost {
         /// What was seen.
         expected: u64,
     },
+    /// The record is not what this agent wrote or read last.
+    #[error(
+        "Warrant {name} was changed by somebody else at generation {found}: what is applied, and by whom it was signed, \
+         is for the agent alone to say. Find out who may write Warrants; restart the agent to go on from what it says now"
+    )]
+    Changed {
+        /// The Warrant's name.
+        name: String,
+        /// Its generation now.
+        found: u64,
+    },
     /// The record was made for another repository, or from another pinned commit.
     #[error(
         "Warrant {name} is about {recorded}, but the Repository now says {configured}: what was applied cannot be \
-         compared with it. Remove the Warrant and status.lastAppliedRevision of the Sync to start again from trust.root"
+         compared with it. To start again from trust.root, remove the Warrant and status.lastAppliedRevision of the Sync, and \
+         restart the agent"
     )]
     Other {
         /// The Warrant's name.
@@ -61,12 +109,12 @@ pub enum Lost {
 impl Ledger {
     /// Reads the record of `sync`, or begins one where nothing was ever applied.
     ///
-    /// `seen` is the highest generation that this process knows of.
+    /// `seen` is what this process knows of it.
     pub(super) async fn open(
         client: &Client,
         sync: &Sync,
         repository: (&str, &str, &str),
-        seen: u64,
+        seen: &Seen,
     ) -> Result<Result<Self, Lost>, Error> {
         let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
         let api = Api::<Warrant>::namespaced(client.clone(), &namespace);
@@ -75,7 +123,7 @@ impl Ledger {
         let found = api.get_opt(&name).await.map_err(|source| Error::warrant(&namespace, &name, source))?;
         let Some(warrant) = found else {
             let applied = sync.status.as_ref().and_then(|status| status.last_applied_revision.clone());
-            if let Some(revision) = applied.or_else(|| (seen > 0).then(|| format!("generation {seen}"))) {
+            if let Some(revision) = applied.or_else(|| seen.generation().map(|seen| format!("generation {seen}"))) {
                 return Ok(Err(Lost::Gone { name, revision }));
             }
             let spec = WarrantSpec {
@@ -95,21 +143,25 @@ impl Ledger {
             let mut warrant = Warrant::new(&name, spec);
             // It goes with its Sync; what was applied stays.
             warrant.metadata.owner_references = sync.owner_ref(&()).map(|owner| vec![owner]);
-            return Ok(Ok(Self { api, warrant, exists: false }));
+            return Ok(Ok(Self { api, warrant, exists: false, seen: seen.clone() }));
         };
         if warrant.spec.sync_uid != uid {
             // Kubernetes collects it soon: its owner is gone.
             return Ok(Err(Lost::Other { name, recorded: "a Sync that was deleted".to_owned(), configured: uid }));
         }
-        if warrant.spec.generation < seen {
-            let found = warrant.spec.generation;
-            return Ok(Err(Lost::Older { name, found, expected: seen }));
+        let found = warrant.spec.generation;
+        if let Some(expected) = seen.generation().filter(|seen| found < *seen) {
+            return Ok(Err(Lost::Older { name, found, expected }));
+        }
+        if !seen.knows(&warrant.spec) {
+            return Ok(Err(Lost::Changed { name, found }));
         }
         if warrant.spec.repository != repository || warrant.spec.root != root {
             let recorded = format!("{} from {}", warrant.spec.repository, warrant.spec.root);
             return Ok(Err(Lost::Other { name, recorded, configured: format!("{repository} from {root}") }));
         }
-        Ok(Ok(Self { api, warrant, exists: true }))
+        seen.confirm(&warrant.spec);
+        Ok(Ok(Self { api, warrant, exists: true, seen: seen.clone() }))
     }
 
     /// What it says.
@@ -138,6 +190,7 @@ impl Ledger {
         self.warrant.spec.generation += 1;
         let (namespace, name) = (self.warrant.namespace().unwrap_or_default(), self.warrant.name_any());
         let parameters = PostParams { field_manager: Some("gitwarrant".to_owned()), ..PostParams::default() };
+        self.seen.send(&self.warrant.spec);
         let written = if self.exists {
             self.api.replace(&name, &parameters, &self.warrant).await
         } else {
@@ -145,6 +198,36 @@ impl Ledger {
         };
         self.warrant = written.map_err(|source| Error::warrant(&namespace, &name, source))?;
         self.exists = true;
+        self.seen.confirm(&self.warrant.spec);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seen;
+    use crate::api::WarrantSpec;
+
+    fn spec(generation: u64, applied: &str) -> WarrantSpec {
+        let text = format!(
+            r#"{{"syncUid": "u", "repository": "r", "url": "https://x", "root": "0", "generation": {generation}, "applied": "{applied}"}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn only_what_was_read_or_sent_is_known() {
+        let seen = Seen::default();
+        assert!(seen.knows(&spec(7, "a")), "nothing was seen yet");
+        seen.confirm(&spec(7, "a"));
+        assert!(seen.knows(&spec(7, "a")));
+        assert!(!seen.knows(&spec(7, "b")), "another commit under the same generation");
+        assert!(!seen.knows(&spec(8, "b")), "a later one that nobody here wrote");
+        seen.send(&spec(8, "b"));
+        assert!(seen.knows(&spec(8, "b")), "it arrived, though nobody said so");
+        assert!(seen.knows(&spec(7, "a")), "it did not arrive");
+        assert_eq!(seen.generation(), Some(7), "what did not arrive is not missed");
+        seen.confirm(&spec(8, "b"));
+        assert!(!seen.knows(&spec(7, "a")));
     }
 }

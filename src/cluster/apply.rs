@@ -102,7 +102,7 @@ impl Acting {
         }
         let payload = Payload { content_type: "application/apply-patch+yaml", bytes };
         let (now, taken) = match self.patch(&target, &payload).await {
-            Err(Trouble::Rejected { code: 422, .. }) if handling.recreated && existing.is_some() => {
+            Err(Trouble::Immutable { .. }) if handling.recreated && existing.is_some() => {
                 self.remove_for_good(&target, existing.as_ref()).await.map_err(|trouble| (Verb::Delete, trouble))?;
                 self.patch(&target, &payload).await
             }

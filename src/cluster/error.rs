@@ -63,7 +63,7 @@ impl Trouble {
         match self {
             Trouble::Unreachable { .. } | Trouble::Changed | Trouble::Unreadable { .. } => true,
             Trouble::Rejected { code, .. } => *code >= 500,
-            Trouble::Denied { .. } | Trouble::NotFound | Trouble::Conflict(_) => false,
+            Trouble::Denied { .. } | Trouble::NotFound | Trouble::Conflict(_) | Trouble::Immutable { .. } => false,
         }
     }
 
@@ -74,6 +74,7 @@ impl Trouble {
             Trouble::NotFound => "not-found",
             Trouble::Conflict(_) => "field-conflict",
             Trouble::Changed => "changed-meanwhile",
+            Trouble::Immutable { .. } => "immutable-field",
             Trouble::Rejected { .. } => "rejected",
             Trouble::Unreachable { .. } => "api-unreachable",
             Trouble::Unreadable { .. } => "api-unreadable",

@@ -113,8 +113,14 @@ impl Acting {
         }
         let uid = existing.map(|existing| existing.uid.as_str());
         let Some(now) = self.now(target).await? else { return Ok(()) };
-        if uid != Some(&now.uid) || now.owner.as_ref().is_some_and(|owner| *owner != self.owner) {
+        if uid != Some(&now.uid) {
             return Err(Trouble::Changed);
+        }
+        if now.owner.as_ref() != Some(&self.owner) {
+            return Err(refuse("a field cannot be changed, and what another has made is not deleted to be made again"));
+        }
+        if now.kept {
+            return Err(refuse("a field cannot be changed, and the object in the cluster says that it is not deleted"));
         }
         self.delete(target, &now).await?;
         self.shared.memory.forget(&Identity::from(&target.key));

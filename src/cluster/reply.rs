@@ -26,6 +26,15 @@ pub enum Trouble {
     /// It was changed or made anew between looking and acting.
     #[error("it was changed by somebody else meanwhile")]
     Changed,
+    /// Every field that is refused is one that cannot be changed once it is set.
+    #[error(
+        "{} cannot be changed in an object that exists; annotate the manifest with \
+         `kustomize.toolkit.fluxcd.io/force: enabled` to have it deleted and made again", .fields.join(", ")
+    )]
+    Immutable {
+        /// The fields.
+        fields: Vec<String>,
+    },
     /// The API server or an admission policy does not take the object.
     #[error("the API server answered {code} {reason}{}{}", named(.fields), told(.sentence.as_ref()))]
     Rejected {
@@ -84,6 +93,27 @@ struct Cause {
     field: Option<String>,
 }
 
+impl Details {
+    fn fields(&self) -> Vec<String> {
+        self.causes.iter().filter_map(|cause| cause.field.as_deref()).map(plain).take(20).collect()
+    }
+}
+
+impl Cause {
+    /// Whether the value itself is fine, and only may not take the place of another: the sentences of Kubernetes' own
+    /// validation for fields that are fixed, and of `self == oldSelf` rules.
+    fn is_of_change(&self) -> bool {
+        const SENTENCES: [&str; 5] = [
+            "immutable",
+            "may not change",
+            "cannot change",
+            "can not be unset",
+            "updates to statefulset spec for fields",
+        ];
+        self.message.as_deref().is_some_and(|message| SENTENCES.iter().any(|known| message.contains(known)))
+    }
+}
+
 /// Reduces the answer `body` with HTTP status `code` to what may be shown.
 pub(super) fn reduce(code: u16, body: &[u8], about: &About) -> Trouble {
     let status: Status = serde_json::from_slice(body).unwrap_or_default();
@@ -97,18 +127,14 @@ pub(super) fn reduce(code: u16, body: &[u8], about: &About) -> Trouble {
             let taken: Vec<Taken> = status.details.causes.iter().filter_map(taken).collect();
             if taken.is_empty() { Trouble::Changed } else { Trouble::Conflict(taken) }
         }
+        422 if !status.details.causes.is_empty() && status.details.causes.iter().all(Cause::is_of_change) => {
+            Trouble::Immutable { fields: status.details.fields() }
+        }
         429 | 502 | 503 | 504 => Trouble::Unreachable { what: format!("status {code} {}", plain(&reason)) },
         _ => Trouble::Rejected {
             code,
             reason: plain(&reason),
-            fields: status
-                .details
-                .causes
-                .iter()
-                .filter_map(|cause| cause.field.as_deref())
-                .map(plain)
-                .take(20)
-                .collect(),
+            fields: status.details.fields(),
             sentence: (!about.is_secret() && !message.is_empty()).then(|| plain(&message)),
         },
     }
@@ -158,6 +184,22 @@ mod tests {
         };
         let account = ServiceAccount { namespace: "shop".to_owned(), name: "applier".to_owned() };
         About::object(&account, Verb::Patch, &key, plural)
+    }
+
+    #[test]
+    fn only_a_change_of_fixed_fields_is_one_that_making_anew_would_mend() {
+        let body = |causes: &str| {
+            format!(r#"{{"kind":"Status","code":422,"reason":"Invalid","details":{{"causes":[{causes}]}}}}"#)
+        };
+        let fixed = r#"{"reason":"FieldValueInvalid","field":"spec.selector","message":"Invalid value: {\"a\":1}: field is immutable"}"#;
+        let wrong = r#"{"reason":"FieldValueInvalid","field":"spec.replicas","message":"Invalid value: -1: must be greater than or equal to 0"}"#;
+        let about = about("apps", "Deployment", "deployments");
+        let found = reduce(422, body(fixed).as_bytes(), &about);
+        assert_eq!(found, Trouble::Immutable { fields: vec!["spec.selector".to_owned()] });
+        for causes in [wrong.to_owned(), format!("{fixed},{wrong}"), String::new()] {
+            let found = reduce(422, body(&causes).as_bytes(), &about);
+            assert!(matches!(found, Trouble::Rejected { code: 422, .. }), "{found:?}");
+        }
     }
 
     #[test]

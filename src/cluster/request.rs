@@ -148,6 +148,7 @@ impl Requests {
                 | Trouble::NotFound
                 | Trouble::Conflict(_)
                 | Trouble::Changed
+                | Trouble::Immutable { .. }
                 | Trouble::Unreadable { .. } => false,
             };
             match pauses.next().filter(|_| worth) {

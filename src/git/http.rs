@@ -92,17 +92,26 @@ impl Http {
 
     /// A text of the server's, fit to be shown: short, without control characters, and not what it was shown.
     pub(super) fn words(&self, text: &str) -> String {
-        let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        if self.credentials_are_in(&text) {
+            return "(withheld: it repeats the credentials)".to_owned();
+        }
+        text.chars().take(200).collect()
+    }
+
+    /// Whether `text` holds the password or token, as it is or as the `Authorization` header carries it.
+    fn credentials_are_in(&self, text: &str) -> bool {
+        let holds = |part: &[u8]| !part.is_empty() && text.as_bytes().windows(part.len()).any(|window| window == part);
         let secret = match &self.remote.credentials {
-            Credentials::None => return text,
+            Credentials::None => return false,
             Credentials::Basic { password, .. } => password,
             Credentials::Bearer(token) => token,
         };
-        let echoes = secret.expose(|plain| {
-            let plain = plain.trim_ascii_end();
-            !plain.is_empty() && text.as_bytes().windows(plain.len()).any(|part| part == plain)
-        });
-        if echoes { "(withheld: it repeats the credentials)".to_owned() } else { text }
+        let sent = self.authorization().unwrap_or_default();
+        let sent = sent.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+        let code = sent.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+        holds(code.trim_ascii_end().strip_suffix(b"==").or(code.strip_suffix(b"=")).unwrap_or(code))
+            || secret.expose(|plain| holds(plain.trim_ascii_end()))
     }
 
     fn check(&self, response: &Response, expected: &str) -> Result<(), Error> {

@@ -130,7 +130,7 @@ pub(crate) fn steps(
             Ok(Apply { object, target: located.target, handling, existing: located.existing })
         })
         .collect::<Result<Vec<_>, Refusal>>()?;
-    let applies = wanted_in_order(wanted, owner)?;
+    let applies = wanted_in_order(wanted, inventory, owner)?;
     let mut intended = inventory.clone();
     for apply in &applies {
         let uid = apply.existing.as_ref().map(|existing| existing.uid.clone());
@@ -144,7 +144,7 @@ pub(crate) fn steps(
     Ok(Steps { applies, deletions, held, lost, departed, intended })
 }
 
-fn wanted_in_order(mut wanted: Vec<Apply>, owner: &Owner) -> Result<Vec<Apply>, Refusal> {
+fn wanted_in_order(mut wanted: Vec<Apply>, inventory: &Inventory, owner: &Owner) -> Result<Vec<Apply>, Refusal> {
     let mut seen: BTreeMap<Identity, Place> = BTreeMap::new();
     let mut foreign = Vec::new();
     let mut same = Vec::new();
@@ -155,8 +155,10 @@ fn wanted_in_order(mut wanted: Vec<Apply>, owner: &Owner) -> Result<Vec<Apply>, 
             same.push((key.clone(), first, place));
             continue;
         }
-        let other =
-            apply.existing.as_ref().and_then(|existing| existing.owner.as_ref()).filter(|found| *found != owner);
+        // A label can be written by whoever may patch the object; what is recorded with this UID is ours whatever it says.
+        let recorded = inventory.get(&Identity::from(key)).and_then(|entry| entry.uid.as_ref());
+        let existing = apply.existing.as_ref().filter(|existing| recorded != Some(&existing.uid));
+        let other = existing.and_then(|existing| existing.owner.as_ref()).filter(|found| *found != owner);
         foreign.extend(other.map(|other| (key.clone(), place, other.clone())));
         if key.namespace.is_none() {
             // A manifest of a cluster-scoped object may name a namespace; the API server would refuse it.

@@ -150,6 +150,19 @@ fn an_object_that_another_sync_owns_is_refused_and_named() {
 }
 
 #[test]
+fn a_label_does_not_take_an_object_from_the_sync_that_has_it_on_record() {
+    let mut case = Case::wanting(&[("ConfigMap", "a")]).stays("ConfigMap", "a");
+    let found = located(&key("ConfigMap", "a"), Some(existing("uid-a", Some(other()))));
+    case.live.found(key("ConfigMap", "a"), found);
+    assert_eq!(case.plan(Prune::Fused).unwrap().applies.len(), 1);
+
+    let mut case = Case::wanting(&[("ConfigMap", "a")]).stays("ConfigMap", "a");
+    let made_anew = located(&key("ConfigMap", "a"), Some(existing("uid-of-somebody", Some(other()))));
+    case.live.found(key("ConfigMap", "a"), made_anew);
+    assert!(matches!(case.plan(Prune::Fused), Err(Refusal::Foreign(_))));
+}
+
+#[test]
 fn an_object_that_nobody_owns_is_adopted() {
     let mut case = Case::wanting(&[("ConfigMap", "a")]);
     case.live.found(key("ConfigMap", "a"), located(&key("ConfigMap", "a"), Some(existing("u", None))));

@@ -51,10 +51,10 @@ impl Default for Agent {
 }
 
 impl Default for Limits {
-    /// 20,000 objects, 2 million leaves, 64 MiB of open text; nothing plain, nothing of the agent's own.
+    /// 5,000 objects (an entry of the Warrant's inventory is about 150 bytes, and etcd takes 1.5 MiB), 2 million leaves, 64 MiB of open text; nothing plain, nothing of the agent's own.
     fn default() -> Self {
         Self {
-            objects: 20_000,
+            objects: 5_000,
             leaves: 2_000_000,
             text: 64 << 20,
             plain_secrets: PlainSecrets::Refuse,

@@ -37,16 +37,21 @@ fn defines_reserved_group(key: &Key, body: &Map) -> bool {
     named || text(body, "spec", "group").is_some_and(in_reserved_group)
 }
 
-/// Whether a role or binding is the agent's, or gives rights to the agent.
+/// Whether a role or binding is the agent's, gives rights to the agent, or gives the agent's rights to others.
 fn names_agent(key: &Key, body: &Map, agent: &Agent) -> bool {
-    let own_name = key.name == agent.service_account
-        || key.name.strip_prefix(&agent.service_account).is_some_and(|rest| rest.starts_with(['-', ':']));
+    let is_own = |name: &str| {
+        name == agent.service_account
+            || name.strip_prefix(&agent.service_account).is_some_and(|rest| rest.starts_with(['-', ':']))
+    };
+    let own_name = is_own(&key.name) || text(body, "roleRef", "name").is_some_and(is_own);
     let subjects = body.get("subjects").and_then(Node::as_list).unwrap_or_default();
     let user = format!("system:serviceaccount:{}:{}", agent.namespace, agent.service_account);
+    let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{}", agent.namespace)];
     let is_agent = |subject: &Node| {
         let field = |name: &str| subject.as_map().and_then(|map| map.get(name)).and_then(Node::as_text);
         let account = field("namespace") == Some(&agent.namespace) && field("name") == Some(&agent.service_account);
-        account || field("name") == Some(&user)
+        let group = field("kind") == Some("Group") && groups.iter().any(|group| field("name") == Some(group));
+        account || group || field("name") == Some(&user)
     };
     own_name || subjects.iter().any(is_agent)
 }

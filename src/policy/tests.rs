@@ -116,6 +116,13 @@ fn the_agent_cannot_be_changed_by_what_it_applies() {
             "subjects": [{"kind": "ServiceAccount", "name": "gitwarrant", "namespace": "gitwarrant-system"}]}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "a", "namespace": "shop"},
             "subjects": [{"kind": "User", "name": "system:serviceaccount:gitwarrant-system:gitwarrant"}]}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "a"},
+            "subjects": [{"kind": "Group", "name": "system:serviceaccounts:gitwarrant-system"}]}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "a"},
+            "subjects": [{"kind": "Group", "name": "system:serviceaccounts"}]}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "a", "namespace": "shop"},
+            "roleRef": {"kind": "ClusterRole", "name": "gitwarrant-tenant"},
+            "subjects": [{"kind": "User", "name": "mallory"}]}),
     ];
     for whole in all {
         assert_eq!(codes(whole.clone()), ["agent-itself"], "{whole}");

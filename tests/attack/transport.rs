@@ -233,6 +233,13 @@ fn refused_credentials_appear_in_no_error() {
     let error = Mirror::check(&Https::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
     assert_eq!(error.code(), "redirected");
     assert!(!whole(&error).contains("wrong-horse"), "{}", whole(&error));
+    // As the header carries them, and across the length at which the server's words are cut.
+    let padding = "x".repeat(170);
+    for echo in ["h/YWxpY2U6d3JvbmctaG9yc2U=".to_owned(), format!("{padding}/wrong-horse")] {
+        scene.server.bend(Bend::Redirect(format!("https://evil.example/{echo}")));
+        let error = Mirror::check(&Https::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
+        assert!(whole(&error).contains("withheld"), "{}", whole(&error));
+    }
 }
 
 #[test]
