@@ -28,6 +28,9 @@ pub(super) enum Question {
     Command(Vec<u8>),
 }
 
+/// What is shown instead of a text that repeats the credentials.
+const WITHHELD: &str = "(withheld: it repeats the credentials)";
+
 impl Http {
     /// # Errors
     /// Where certificates, proxy or credentials cannot be used, or would be sent where anybody can read them.
@@ -94,7 +97,7 @@ impl Http {
     pub(super) fn words(&self, text: &str) -> String {
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
         if self.credentials_are_in(&text) {
-            return "(withheld: it repeats the credentials)".to_owned();
+            return WITHHELD.to_owned();
         }
         text.chars().take(200).collect()
     }
@@ -125,7 +128,9 @@ impl Http {
                 return Err(Error::NoRepository { url: url(), status: status.as_u16() });
             }
             status if status.is_redirection() => {
-                let to = self.words(&shown(header(LOCATION.as_str()).unwrap_or("an unknown address")));
+                let address = header(LOCATION.as_str()).unwrap_or("an unknown address");
+                let echoes = self.credentials_are_in(address);
+                let to = if echoes { WITHHELD.to_owned() } else { shown(address) };
                 return Err(Error::Redirected { url: url(), to });
             }
             status => return Err(Error::Server { url: url(), status: status.as_u16() }),
