@@ -16,7 +16,7 @@ pub struct Settings {
     /// Address of /healthz, /readyz and /metrics
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// Folder for the mirrors of repositories; emptied at start. It is a cache and never believed
+    /// Folder in which the mirrors of repositories get a folder of their own, emptied at start. A cache, never believed
     #[arg(long, default_value = "/tmp", value_name = "FOLDER")]
     pub cache: PathBuf,
     /// Syncs worked on at the same time

@@ -29,6 +29,8 @@ pub fn measure(report: &mut Report) {
 }
 
 async fn whole(world: &mut World, report: &mut Report) {
+    // The shell that it is tied to needs a moment to begin it.
+    settle().await;
     let agent = world.agent().expect("the agent runs");
     let commit = world.commit("Add the shop", By::Ssh(&world.alice));
     world.push(&commit).await.unwrap();
