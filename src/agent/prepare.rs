@@ -51,18 +51,21 @@ pub(super) enum Stage {
 
 /// The pipeline up to the cluster.
 pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admitted<Signed>, Held> {
-    let verified =
-        trust::verify(fetched, &wanted.policy, &wanted.base, Some(&wanted.path), wanted.now).map_err(|refusal| {
-            held(Stage::Judging(refusal.at().copied()), refusal.code(), Class::Refused, refusal.as_ref())
-        })?;
+    let verified = trust::verify(fetched, &wanted.policy, &wanted.base, Some(&wanted.path), wanted.now)
+        .map_err(|refusal| refused(&refusal))?;
     let rendering = |code: &str, class, error: &dyn std::error::Error| held(Stage::Rendering, code, class, error);
     let sources = kustomize::gather(verified.into_tree(), &wanted.path, &wanted.rendering)
         .map_err(|errors| rendering(errors.code(), Class::Refused, &errors))?;
+    let sources = sources.judge_inputs().map_err(|refusal| refused(&refusal))?;
     let opened =
         sops::unseal(sources, &wanted.keys).map_err(|errors| rendering(errors.code(), errors.class(), &errors))?;
     let rendered = kustomize::render(opened, &wanted.path, &wanted.rendering)
         .map_err(|errors| rendering(errors.code(), Class::Refused, &errors))?;
     policy::admit(rendered, &wanted.limits).map_err(|errors| rendering(errors.code(), Class::Refused, &errors))
+}
+
+fn refused(refusal: &trust::Refusal) -> Held {
+    held(Stage::Judging(refusal.at().copied()), refusal.code(), Class::Refused, refusal)
 }
 
 impl Held {

@@ -55,7 +55,8 @@ pub struct RepositorySpec {
     /// Secret in the agent's namespace with `username` and `password`, or `bearerToken`; `ca.crt` as in Flux.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalName>,
-    /// Whether the unencrypted `http://` may be used. Signatures still protect what is applied; credentials travel in clear.
+    /// Whether the unencrypted `http://` may be used. Signatures still protect what is applied; credentials are
+    /// never sent over it, except to this same machine.
     #[serde(default)]
     pub allow_http: bool,
     /// Whether everything that uses this repository rests.

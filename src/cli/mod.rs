@@ -8,10 +8,13 @@ mod check;
 mod connection;
 mod decrypt;
 mod encrypt;
+mod explain;
 mod failure;
 mod get;
 mod init;
+mod keys;
 mod reconcile;
+mod report;
 mod repository_file;
 mod verdict;
 mod verify;
@@ -35,6 +38,10 @@ struct Cli {
 enum Command {
     /// Judge a repository's history by the trust of a Repository file
     Verify(verify::Args),
+    /// Show who is believed, or check the files that say so
+    Keys(keys::Args),
+    /// Say what a code means, why it matters and what to do
+    Explain(explain::Args),
     /// Render a folder as the agent would
     Build(build::Args),
     /// Open a SOPS file, MAC always checked
@@ -81,6 +88,8 @@ pub fn main() -> ExitCode {
     let console = Console { out: &mut anstream::stdout(), talk: &mut anstream::stderr() };
     let result = match cli.command {
         Command::Verify(args) => verify::run(&args, console),
+        Command::Keys(args) => keys::run(&args, console),
+        Command::Explain(args) => explain::run(&args, console),
         Command::Build(args) => build::run(&args, console),
         Command::Decrypt(args) => decrypt::run(&args, console),
         Command::Encrypt(args) => encrypt::run(&args, console),

@@ -34,7 +34,7 @@ impl Verdict {
         }
     }
 
-    fn reason(&self) -> Option<Reason> {
+    pub(super) fn reason(&self) -> Option<Reason> {
         match self {
             Verdict::Accepted { .. } => None,
             Verdict::Refused(refusal) => Some(refusal.reason()),
@@ -42,7 +42,7 @@ impl Verdict {
         }
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Verdict::Accepted { judged, .. } => format!("{} new commits, every rule passed", judged.len()),
             Verdict::Refused(refusal) => refusal.to_string(),
@@ -108,7 +108,14 @@ impl Verdict {
             writeln!(talk, "  --> {first}{more}")?;
         }
         writeln!(talk, "  = note: {}", reason.why())?;
-        writeln!(talk, "  = help: {}", reason.remedy())
+        if let Verdict::Refused(refusal) = self
+            && refusal.at().is_some_and(|at| at != refusal.head())
+        {
+            let head = refusal.head().short();
+            writeln!(talk, "  = note: it lies below the head {head}, whose own signature does not vouch for it")?;
+        }
+        writeln!(talk, "  = help: {}", reason.remedy())?;
+        writeln!(talk, "  = help: more: gitwarrant explain {reason}")
     }
 }
 
@@ -129,7 +136,7 @@ fn short_key(key: &str) -> String {
 }
 
 /// The first line of the message, as far as it fits.
-fn subject(objects: &Objects, id: &Oid) -> String {
+pub(super) fn subject(objects: &Objects, id: &Oid) -> String {
     let Ok(raw) = objects.read(id, 1 << 20) else { return String::new() };
     if !matches!(raw.kind, Kind::Commit | Kind::Tag) {
         return String::new();
@@ -139,7 +146,11 @@ fn subject(objects: &Objects, id: &Oid) -> String {
     plain(line.chars().take(72).collect::<String>().as_str())
 }
 
-/// Without anything that a terminal would obey.
-fn plain(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+/// Without anything that a terminal would obey, or that would turn the text around.
+pub(super) fn plain(text: &str) -> String {
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().flat_map(|c| if odd(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use super::repository_file::{self, RepositoryFile};
 use super::verdict::{Heading, Verdict};
-use super::{Console, Failure, Outcome};
+use super::{Console, Failure, Outcome, explain, report};
 use crate::clock::{Clock as _, System};
 use crate::git::{Commit, Fetched, Oid, Repository};
+use crate::kustomize;
 use crate::model::RepoPath;
-use crate::trust::{Base, verify};
+use crate::trust::{Base, Refusal, Verified, verify};
 
 /// Arguments of `verify`.
 #[derive(clap::Args)]
@@ -20,8 +21,8 @@ pub struct Args {
     #[arg(default_value = ".", value_name = "DIR")]
     dir: PathBuf,
     /// File with the Repository whose `ref` and `trust` decide (and the ConfigMaps it names)
-    #[arg(long, value_name = "FILE")]
-    repository: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "explain")]
+    repository: Option<PathBuf>,
     /// Judge this revision instead of what the Repository's reference points at
     #[arg(long, value_name = "REV")]
     head: Option<String>,
@@ -38,8 +39,11 @@ pub struct Args {
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
     /// How the verdict is written
-    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(short, long, visible_alias = "format", value_enum, default_value = "table", value_name = "FORMAT")]
     output: Output,
+    /// Judge nothing: say what a code means, as `gitwarrant explain` does
+    #[arg(long, value_name = "CODE")]
+    explain: Option<String>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -48,14 +52,25 @@ enum Output {
     Table,
     /// One object
     Json,
+    /// Workflow commands of GitHub Actions
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 /// Runs it.
 pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
+    if let Some(code) = &args.explain {
+        explain::explain(explain::reason(code)?, console).map_err(|error| unwritten(&error))?;
+        return Ok(Outcome::Fine);
+    }
+    let Some(file) = &args.repository else {
+        return Err(Failure::new("usage", "--repository: a file that holds a Repository is needed"));
+    };
     let started = Instant::now();
     let repository = open(args)?;
     let mut heading = None;
-    let verdict = match repository_file::read(&args.repository)? {
+    let verdict = match repository_file::read(file)? {
         Err(error) => Verdict::NoPolicy(error),
         Ok(file) => {
             let base = base(args, &repository)?;
@@ -65,12 +80,15 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
             judge(args, &repository, &file, &base)?
         }
     };
-    show(args.output, &verdict, heading, started, &repository, &mut console)
-        .map_err(|error| Failure::because("output", "the verdict cannot be written", &error))?;
+    show(args.output, &verdict, heading, started, &repository, &mut console).map_err(|error| unwritten(&error))?;
     Ok(match verdict {
         Verdict::Accepted { .. } => Outcome::Fine,
         Verdict::Refused(_) | Verdict::NoPolicy(_) => Outcome::Finding,
     })
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::because("output", "the verdict cannot be written", error)
 }
 
 fn show(
@@ -83,6 +101,8 @@ fn show(
 ) -> std::io::Result<()> {
     match (output, heading) {
         (Output::Json, _) => writeln!(console.out, "{:#}", verdict.json()),
+        (Output::Github, _) => report::github(verdict, repository.objects(), console.out),
+        (Output::Sarif, _) => writeln!(console.out, "{:#}", report::sarif(verdict, repository.objects())),
         (Output::Table, Some(heading)) => {
             let heading = Heading { elapsed: started.elapsed(), ..heading };
             verdict.table(&heading, repository.objects(), console)
@@ -94,12 +114,23 @@ fn show(
 fn judge(args: &Args, repository: &Repository, file: &RepositoryFile, base: &Base) -> Result<Verdict, Failure> {
     let path = args.path.as_deref().map(path).transpose()?;
     let fetched = fetched(args, repository, file)?;
-    let head = fetched.what().head;
     let now = args.at.unwrap_or_else(|| System.now());
     Ok(match verify(fetched, &file.policy, base, path.as_ref(), now) {
-        Ok(verified) => Verdict::Accepted { head, judged: verified.judged().to_vec() },
+        Ok(verified) => inputs(verified, path.as_ref()).unwrap_or_else(Verdict::Refused),
         Err(refusal) => Verdict::Refused(refusal),
     })
+}
+
+/// Also judges what the applied folder draws in from elsewhere, as far as its bases can be followed: where they cannot,
+/// nothing would be applied, and `build` says why.
+fn inputs(verified: Verified<Commit>, path: Option<&RepoPath>) -> Result<Verdict, Box<Refusal>> {
+    let accepted = Verdict::Accepted { head: verified.commit().head, judged: verified.judged().to_vec() };
+    if let Some(path) = path
+        && let Ok(sources) = kustomize::gather(verified.into_tree(), path, &kustomize::Options::AGENT)
+    {
+        sources.judge_inputs()?;
+    }
+    Ok(accepted)
 }
 
 fn open(args: &Args) -> Result<Repository, Failure> {

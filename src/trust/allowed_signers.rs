@@ -65,6 +65,11 @@ impl Line {
         self.after.is_none_or(|after| after <= at) && self.before.is_none_or(|before| at <= before)
     }
 
+    /// From when and until when it is in force, in seconds since 1970; both ends count.
+    pub(super) fn window(&self) -> (Option<i64>, Option<i64>) {
+        (self.after, self.before)
+    }
+
     /// Whether the line is for commits.
     pub(super) fn for_git(&self) -> bool {
         self.namespaces.as_ref().is_none_or(|list| list.matches(NAMESPACE))

@@ -26,11 +26,16 @@ pub(super) fn of_commit(history: &History<'_>, tree: &Oid, parents: &[Oid]) -> J
     forest.differences(&before, &Node::Stored { mode: Mode::Folder, id: *tree })
 }
 
+/// The paths in which `tree` differs from that of commit `before`, or from nothing.
+pub(super) fn against(history: &History<'_>, tree: &Oid, before: Option<&Oid>) -> Judgement<Vec<String>> {
+    let forest = Forest::new(history);
+    let before = before.map_or(Ok(Node::Nothing), |before| forest.of_commit(before))?;
+    forest.differences(&before, &Node::Stored { mode: Mode::Folder, id: *tree })
+}
+
 /// The first paths in which `tree` differs from the first parent's.
 pub(super) fn against_first_parent(history: &History<'_>, tree: &Oid, parents: &[Oid]) -> Judgement<Vec<String>> {
-    let forest = Forest::new(history);
-    let before = parents.first().map_or(Ok(Node::Nothing), |parent| forest.of_commit(parent))?;
-    let mut paths = forest.differences(&before, &Node::Stored { mode: Mode::Folder, id: *tree })?;
+    let mut paths = against(history, tree, parents.first())?;
     paths.truncate(MAX_NAMED);
     Ok(paths)
 }

@@ -42,6 +42,12 @@ impl PathGlob {
     }
 }
 
+impl std::fmt::Display for PathGlob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.parts.join("/"))
+    }
+}
+
 fn part_matches(pattern: &str, part: &str) -> bool {
     super::pattern::glob(pattern.as_bytes(), part.as_bytes())
 }

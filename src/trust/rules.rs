@@ -1,8 +1,11 @@
 //! The rules for one commit: who signed it, when, and whether that signer may make this change.
 
+use std::cell::RefCell;
+
 use super::Reason;
 use super::allowed_signers::AllowedSigners;
 use super::fault::{Fault, Judgement};
+use super::foreign::Foreign;
 use super::history::History;
 use super::in_repository::SignersFile;
 use super::openpgp::Certificates;
@@ -12,6 +15,7 @@ use super::signature::{self, Believed};
 use super::signer::Signer;
 use super::{changes, payload};
 use crate::git::Oid;
+use crate::model::RepoPath;
 
 /// Everything a commit is judged by.
 pub(super) struct Rules<'a> {
@@ -22,12 +26,26 @@ pub(super) struct Rules<'a> {
     signers_file: Option<SignersFile<'a>>,
     /// What was applied last, or the pinned root: already believed.
     base: Oid,
+    /// The folder that will be applied.
+    applied: Option<&'a RepoPath>,
+    foreign: RefCell<Foreign>,
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn new(policy: &'a Policy, history: &'a History<'a>, base: Oid, now: i64) -> Self {
+    pub(super) fn new(
+        policy: &'a Policy,
+        history: &'a History<'a>,
+        base: Oid,
+        applied: Option<&'a RepoPath>,
+        now: i64,
+    ) -> Self {
         let signers_file = policy.in_repository.as_ref().map(|path| SignersFile::new(history, path));
-        Self { policy, history, now, signers_file, base }
+        Self { policy, history, now, signers_file, base, applied, foreign: RefCell::default() }
+    }
+
+    /// What was changed outside the applied folder by who may not change it.
+    pub(super) fn into_foreign(self) -> Foreign {
+        self.foreign.into_inner()
     }
 
     /// Judges commit `id` by rules 2 to 5 and 8 to 10.
@@ -35,8 +53,8 @@ impl<'a> Rules<'a> {
         self.judge_commit(id).map_err(|fault| fault.at(*id))
     }
 
-    /// Judges the annotated tag `tag` on `target` by rules 3 to 5 and 8.
-    pub(super) fn tag(&self, tag: &payload::Tag, target: &Oid) -> Judgement<Signer> {
+    /// Judges the annotated tag `tag`, object `id`, on `target` by rules 2 to 5, 8 and 9.
+    pub(super) fn tag(&self, id: &Oid, tag: &payload::Tag, target: &Oid) -> Judgement<Signer> {
         let signer = match &self.signers_file {
             None => self.listed(&tag.signed, tag.tagger.date)?,
             // The target was judged by nobody; what was applied last was.
@@ -45,8 +63,18 @@ impl<'a> Rules<'a> {
                 self.in_repository(&tag.signed, tag.tagger.date, &signers)?
             }
         };
-        let made = self.history.links(target)?.date;
-        self.policy.skew.judge(tag.tagger.date, &[made], self.now)?;
+        let commit = self.history.commit(target)?;
+        // Nobody judged the target, so its date proves nothing; that of what was applied does.
+        let before = [commit.committer.date, self.history.links(&self.base)?.date];
+        self.policy.skew.judge(tag.tagger.date, &before, self.now)?;
+        self.judge_address(&tag.tagger, &signer)?;
+        if signer.may_be(&self.policy.merge_only) {
+            return Err(more_than_a_merge(&signer, "this is a tag"));
+        }
+        // An older release that the administrator chose himself changes nothing on anybody's behalf.
+        if self.policy.rollback_to.as_ref() != Some(target) {
+            self.judge_paths(id, &commit, &signer)?;
+        }
         Ok(signer)
     }
 
@@ -60,11 +88,12 @@ impl<'a> Rules<'a> {
         let commit = self.history.commit(id)?;
         let signer = self.signed_by(&commit)?;
         self.judge_time(&commit)?;
-        self.judge_committer(&commit, &signer)?;
+        self.judge_address(&commit.committer, &signer)?;
         if let Some(file) = &self.signers_file {
             file.judge_own(&commit.tree)?;
         }
-        self.judge_change(&commit, &signer)?;
+        self.judge_forge(&commit, &signer)?;
+        self.judge_paths(id, &commit, &signer)?;
         Ok(signer)
     }
 
@@ -111,12 +140,19 @@ impl<'a> Rules<'a> {
     }
 
     fn judge_time(&self, commit: &Commit) -> Judgement<()> {
-        let dates = commit.parents.iter().map(|parent| Ok(self.history.links(parent)?.date));
-        self.policy.skew.judge(commit.committer.date, &dates.collect::<Judgement<Vec<_>>>()?, self.now)
+        let mut dates = Vec::with_capacity(commit.parents.len() + 1);
+        for parent in &commit.parents {
+            dates.push(self.history.links(parent)?.date);
+        }
+        // Nobody judged the parents in this mode: they must not lead the date back either.
+        if self.policy.mode == Mode::Head {
+            dates.push(self.history.links(&self.base)?.date);
+        }
+        self.policy.skew.judge(commit.committer.date, &dates, self.now)
     }
 
-    fn judge_committer(&self, commit: &Commit, signer: &Signer) -> Judgement<()> {
-        let address = commit.committer.email.as_deref();
+    fn judge_address(&self, ident: &payload::Ident, signer: &Signer) -> Judgement<()> {
+        let address = ident.email.as_deref();
         match self.policy.bind_committer {
             BindCommitter::Yes if !address.is_some_and(|address| signer.has_address(address)) => {
                 let address = address.unwrap_or("unreadable").escape_debug().to_string();
@@ -127,32 +163,50 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn judge_change(&self, commit: &Commit, signer: &Signer) -> Judgement<()> {
-        let merge_only = signer.is_among(&self.policy.merge_only);
-        let refuse = |what: String| {
-            let fact = format!("{} may only make mechanical merges, and {what}", signer.names.join(","));
-            Err(Fault::new(Reason::SignerNotAllowedForChange, fact))
-        };
-        if merge_only && commit.parents.len() != 2 {
-            return refuse(format!("this commit has {} parents", commit.parents.len()));
-        }
-        if !merge_only && self.policy.path_rules.is_empty() {
+    /// A forge's key may make mechanical merges and nothing else.
+    fn judge_forge(&self, commit: &Commit, signer: &Signer) -> Judgement<()> {
+        if !signer.may_be(&self.policy.merge_only) {
             return Ok(());
         }
-        let changed = changes::of_commit(self.history, &commit.tree, &commit.parents)?;
-        if merge_only && let Some(path) = changed.first() {
-            return refuse(format!("`{}` is not as the merge makes it", path.escape_debug()));
+        if commit.parents.len() != 2 {
+            return Err(more_than_a_merge(signer, &format!("this commit has {} parents", commit.parents.len())));
         }
-        if self.policy.path_rules.is_empty() {
-            return Ok(());
-        }
-        match changed.iter().find(|path| !self.may_change(path, signer)) {
+        match changes::of_commit(self.history, &commit.tree, &commit.parents)?.first() {
             Some(path) => {
-                let fact = format!("{} may not change `{}`", signer.names.join(","), path.escape_debug());
-                Err(Fault::new(Reason::PathNotAuthorised, fact))
+                Err(more_than_a_merge(signer, &format!("`{}` is not as the merge makes it", path.escape_debug())))
             }
             None => Ok(()),
         }
+    }
+
+    /// What the signer of `id` answers for: all that no other signer was judged for.
+    fn judge_paths(&self, id: &Oid, commit: &Commit, signer: &Signer) -> Judgement<()> {
+        if self.policy.path_rules.is_empty() {
+            return Ok(());
+        }
+        let changed = match self.policy.mode {
+            Mode::EveryCommit => changes::of_commit(self.history, &commit.tree, &commit.parents)?,
+            // The merge vouches for what it merges.
+            Mode::FirstParent => changes::against(self.history, &commit.tree, commit.parents.first())?,
+            // Nobody was asked about what lies between.
+            Mode::Head | Mode::Tag => changes::against(self.history, &commit.tree, Some(&self.base))?,
+        };
+        if let Some(path) = changed.iter().find(|path| !self.may_change(path, signer)) {
+            let fact = format!("{} may not change `{}`", signer.names.join(","), path.escape_debug());
+            return Err(Fault::new(Reason::PathNotAuthorised, fact));
+        }
+        self.note_foreign(id, &changed, signer);
+        Ok(())
+    }
+
+    /// Whoever may write the applied folder's kustomization may make anything an input of it.
+    fn note_foreign(&self, id: &Oid, changed: &[String], signer: &Signer) {
+        let Some(applied) = self.applied.filter(|applied| !applied.is_root()) else { return };
+        if self.may_change(&format!("{applied}/kustomization.yaml"), signer) {
+            return;
+        }
+        let (mut foreign, who) = (self.foreign.borrow_mut(), signer.names.join(","));
+        changed.iter().for_each(|path| foreign.note(path, *id, &who));
     }
 
     /// The first rule that matches decides; where none does, nobody may.
@@ -161,4 +215,9 @@ impl<'a> Rules<'a> {
         let rule = rules.iter().find(|rule| rule.paths.iter().any(|glob| glob.matches(path)));
         rule.is_some_and(|rule| signer.is_among(&rule.signers))
     }
+}
+
+fn more_than_a_merge(signer: &Signer, what: &str) -> Fault {
+    let fact = format!("{} may only make mechanical merges, and {what}", signer.names.join(","));
+    Fault::new(Reason::SignerNotAllowedForChange, fact)
 }

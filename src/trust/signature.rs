@@ -34,7 +34,7 @@ pub(super) fn judge(
         }
         Envelope::OpenPgp(bytes) => openpgp::judge(&bytes, payload, date, now, policy.skew, believed.certificates)?,
     };
-    if signer.is_among(&policy.revoked_principals) {
+    if signer.may_be(&policy.revoked_principals) {
         return Err(Fault::new(Reason::RevokedKey, format!("{} may sign nothing any more", signer.names.join(","))));
     }
     Ok(signer)

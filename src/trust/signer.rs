@@ -22,6 +22,19 @@ impl Signer {
         self.names.iter().any(|name| principals.contains(name))
     }
 
+    /// Whether the signer may be one of `principals`: by name, or because a line gives the key to whoever fits a pattern.
+    ///
+    /// For what only restricts. A key that everybody at a forge may use is the forge's key too.
+    pub(super) fn may_be(&self, principals: &[String]) -> bool {
+        let fits = |principal: &String| {
+            self.names.contains(principal)
+                || self.speaks_for.iter().any(|list| list.matches(principal))
+                || self.speaks_for.is_empty()
+                    && self.names.iter().any(|name| PatternList::new(name.as_str()).matches(principal))
+        };
+        principals.iter().any(fits)
+    }
+
     /// Whether `email` is an address of the signer.
     pub(super) fn has_address(&self, email: &str) -> bool {
         self.names.iter().any(|name| name == email) || self.speaks_for.iter().any(|list| list.matches(email))
@@ -39,9 +52,10 @@ impl Signer {
         (!self.names.is_empty()).then_some(self)
     }
 
-    /// Whether the two may be one person.
+    /// Whether the two may be one person: they share a name, or a pattern of one fits the other.
     fn meets(&self, other: &Signer) -> bool {
-        self.is_among(&other.names)
+        let by_pattern = |signer: &Signer| signer.names.iter().any(|name| name.contains(['*', '?']));
+        self.may_be(&other.names) || other.may_be(&self.names) || by_pattern(self) && by_pattern(other)
     }
 }
 
@@ -74,5 +88,14 @@ mod tests {
         assert_eq!(people(&[signer(&["a"]), signer(&["b"]), signer(&["a", "b"])]), 1);
         assert_eq!(people(&[signer(&["a"]), signer(&["b"])]), 2);
         assert_eq!(people(&[]), 0);
+    }
+
+    #[test]
+    fn a_key_for_whoever_fits_a_pattern_is_nobody_else() {
+        assert_eq!(people(&[signer(&["*@x"]), signer(&["alice@x"])]), 1);
+        assert_eq!(people(&[signer(&["a*"]), signer(&["*b"])]), 1, "one name may fit both");
+        assert_eq!(people(&[signer(&["*@x"]), signer(&["alice@y"])]), 2);
+        let anybody_but_bob = Signer { speaks_for: vec![PatternList::new("*@x,!bob@x")], ..signer(&["*@x"]) };
+        assert!(anybody_but_bob.may_be(&["alice@x".into()]) && !anybody_but_bob.may_be(&["bob@x".into()]));
     }
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::git::Oid;
 use crate::model::RepoPath;
 
+use super::Refusal;
+use super::foreign::Foreign;
 use super::verified::Judged;
 
 mod sealed {
@@ -19,6 +21,7 @@ pub struct Signed {
     commit: Oid,
     reference: String,
     judged: Vec<Judged>,
+    foreign: Foreign,
     policy: String,
 }
 
@@ -33,6 +36,11 @@ impl Origin for Signed {}
 impl Origin for Local {}
 
 impl Signed {
+    /// Called with what [`super::verify`] proved.
+    pub(super) fn new(what: crate::git::Commit, judged: Vec<Judged>, foreign: Foreign, policy: String) -> Self {
+        Self { commit: what.head, reference: what.reference, judged, foreign, policy }
+    }
+
     /// The verified commit.
     pub fn commit(&self) -> &Oid {
         &self.commit
@@ -110,8 +118,7 @@ impl Tree<Local> {
 impl Tree<Signed> {
     /// Called with what [`super::verify`] proved: the files of a tree that passed its rule.
     pub(super) fn signed(verified: super::Verified<crate::git::Commit>) -> Self {
-        let (what, blobs, objects, judged, policy) = verified.into_parts();
-        let origin = Signed { commit: what.head, reference: what.reference, judged, policy };
+        let (blobs, objects, origin) = verified.into_parts();
         Self { files: Files::Objects { objects, blobs }, origin }
     }
 }
@@ -174,6 +181,20 @@ impl<O: Origin> Tree<O> {
 pub struct Sources<O: Origin> {
     files: BTreeMap<RepoPath, Vec<u8>>,
     origin: O,
+}
+
+impl Sources<Signed> {
+    /// Refuses a change to one of these files by somebody who may not change the applied folder, though it lies outside:
+    /// what a base of that folder says is what the folder says.
+    pub fn judge_inputs(self) -> Result<Self, Box<Refusal>> {
+        let Signed { commit, judged, foreign, .. } = &self.origin;
+        match foreign.first_of(self.files.keys()) {
+            None => Ok(self),
+            Some((path, fault)) => {
+                Err(Box::new(Refusal::new(&fault, *commit, judged.clone(), &[path.as_str().to_owned()])))
+            }
+        }
+    }
 }
 
 impl<O: Origin> Sources<O> {

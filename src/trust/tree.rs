@@ -1,6 +1,7 @@
 //! The tree of a head: canonical, with names that every reader takes alike, and links that stay inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::Reason;
 use super::entries::{Entry, Mode, entries};
@@ -24,7 +25,16 @@ pub(super) type Blobs = BTreeMap<RepoPath, Oid>;
 
 /// Walks the whole tree `root`. Contents are read (and so hashed again) below `applied`, everywhere where it is absent.
 pub(super) fn judge(objects: &Objects, root: &Oid, applied: Option<&RepoPath>) -> Judgement<Blobs> {
-    let mut walk = Walk { objects, applied, entries: 0, folders: 0, files: BTreeMap::new(), links: BTreeMap::new() };
+    let mut walk = Walk {
+        objects,
+        applied,
+        entries: 0,
+        folders: 0,
+        read: HashMap::new(),
+        hashed: HashSet::new(),
+        files: BTreeMap::new(),
+        links: BTreeMap::new(),
+    };
     walk.folder(root, "", 0)?;
     let Walk { mut files, links, .. } = walk;
     let resolved = resolve(&files, &links, applied)?;
@@ -39,6 +49,10 @@ struct Walk<'a> {
     applied: Option<&'a RepoPath>,
     entries: usize,
     folders: usize,
+    /// Folders read already: one object may be ten thousand folders, and is hashed once.
+    read: HashMap<Oid, Rc<[Entry]>>,
+    /// Files hashed already.
+    hashed: HashSet<Oid>,
     files: BTreeMap<String, Oid>,
     links: BTreeMap<String, String>,
 }
@@ -48,21 +62,32 @@ impl Walk<'_> {
         if depth > MAX_DEPTH {
             return Err(unsafe_tree(format!("folders lie more than {MAX_DEPTH} deep in each other")));
         }
+        let listed = match self.read.get(id) {
+            Some(listed) => Rc::clone(listed),
+            None => self.list(id, path)?,
+        };
+        for entry in listed.iter() {
+            let count = if entry.mode == Mode::Folder { &mut self.folders } else { &mut self.entries };
+            *count += 1;
+            if *count > MAX_FILES {
+                return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_FILES} files or folders")));
+            }
+            self.entry(entry, path, depth)?;
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, id: &Oid, path: &str) -> Judgement<Rc<[Entry]>> {
         let raw = self.objects.read(id, MAX_OBJECT)?;
         if raw.kind != Kind::Tree {
             return Err(unsafe_tree(format!("`{}` says it is a folder and is not", path.escape_debug())));
         }
         let shown = if path.is_empty() { "the root folder" } else { path };
         let listed = entries(&raw.bytes, self.objects.algorithm());
-        for entry in listed.map_err(|what| unsafe_tree(format!("{}: {what}", shown.escape_debug())))? {
-            let count = if entry.mode == Mode::Folder { &mut self.folders } else { &mut self.entries };
-            *count += 1;
-            if *count > MAX_FILES {
-                return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_FILES} files or folders")));
-            }
-            self.entry(&entry, path, depth)?;
-        }
-        Ok(())
+        let listed: Rc<[Entry]> =
+            listed.map_err(|what| unsafe_tree(format!("{}: {what}", shown.escape_debug())))?.into();
+        self.read.insert(*id, Rc::clone(&listed));
+        Ok(listed)
     }
 
     fn entry(&mut self, entry: &Entry, folder: &str, depth: usize) -> Judgement<()> {
@@ -73,8 +98,10 @@ impl Walk<'_> {
         match entry.mode {
             Mode::Folder => self.folder(&entry.id, &path, depth + 1),
             Mode::File | Mode::Executable => {
-                if self.applied.is_none_or(|applied| is_within(&path, applied)) {
+                let needed = self.applied.is_none_or(|applied| is_within(&path, applied));
+                if needed && !self.hashed.contains(&entry.id) {
                     self.blob(&entry.id, &path, MAX_OBJECT)?;
+                    self.hashed.insert(entry.id);
                 }
                 self.files.insert(path, entry.id);
                 Ok(())

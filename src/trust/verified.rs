@@ -1,5 +1,6 @@
 //! The proof that a commit may be applied. It carries what it is about.
 
+use super::foreign::Foreign;
 use super::sources::{Signed, Tree};
 use super::tree::Blobs;
 use crate::git::{Commit, Objects, Oid};
@@ -32,13 +33,21 @@ pub struct Verified<T> {
     blobs: Blobs,
     objects: Objects,
     judged: Vec<Judged>,
+    foreign: Foreign,
     policy: String,
 }
 
 impl Verified<Commit> {
     /// Called by `verify` when every rule has passed, and by nobody else.
-    pub(super) fn prove(what: Commit, blobs: Blobs, objects: Objects, judged: Vec<Judged>, policy: String) -> Self {
-        Self { what, blobs, objects, judged, policy }
+    pub(super) fn prove(
+        what: Commit,
+        blobs: Blobs,
+        objects: Objects,
+        judged: Vec<Judged>,
+        foreign: Foreign,
+        policy: String,
+    ) -> Self {
+        Self { what, blobs, objects, judged, foreign, policy }
     }
 
     /// The commit.
@@ -61,7 +70,9 @@ impl Verified<Commit> {
         Tree::signed(self)
     }
 
-    pub(super) fn into_parts(self) -> (Commit, Blobs, Objects, Vec<Judged>, String) {
-        (self.what, self.blobs, self.objects, self.judged, self.policy)
+    /// The files, how their content is reached, and what else was proved.
+    pub(super) fn into_parts(self) -> (Blobs, Objects, Signed) {
+        let Self { what, blobs, objects, judged, foreign, policy } = self;
+        (blobs, objects, Signed::new(what, judged, foreign, policy))
     }
 }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jiff::Timestamp;
 
 use super::fault::{Fault, Judgement};
+use super::foreign::Foreign;
 use super::history::History;
 use super::policy::{Mode, Policy};
 use super::rules::Rules;
@@ -40,8 +41,15 @@ pub fn verify(
         let fault = Fault::new(Reason::Internal, "judging broke off").at(commit.head);
         Err(Box::new(Refusal::new(&fault, commit.head, Vec::new(), &[])))
     };
-    let (files, judged) = proved.unwrap_or_else(broke)?;
-    Ok(Verified::prove(commit, files, objects, judged, policy.digest().to_owned()))
+    let proved = proved.unwrap_or_else(broke)?;
+    let (files, judged, foreign) = (proved.files, proved.judged, proved.foreign);
+    Ok(Verified::prove(commit, files, objects, judged, foreign, policy.digest().to_owned()))
+}
+
+struct Proved {
+    files: tree::Blobs,
+    judged: Vec<Judged>,
+    foreign: Foreign,
 }
 
 fn prove(
@@ -51,14 +59,14 @@ fn prove(
     base: &Base,
     path: Option<&RepoPath>,
     now: Timestamp,
-) -> Result<(tree::Blobs, Vec<Judged>), Box<Refusal>> {
+) -> Result<Proved, Box<Refusal>> {
     let history = History::new(objects);
     let subject = Subject { commit, history: &history, policy, base, path, now: now.as_second() };
     let mut judged = Vec::new();
     match subject.judge(&mut judged) {
-        Ok(files) => {
+        Ok((files, foreign)) => {
             judged.reverse();
-            Ok((files, judged))
+            Ok(Proved { files, judged, foreign })
         }
         Err(fault) => {
             judged.reverse();
@@ -87,7 +95,7 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    fn judge(&self, judged: &mut Vec<Judged>) -> Judgement<tree::Blobs> {
+    fn judge(&self, judged: &mut Vec<Judged>) -> Judgement<(tree::Blobs, Foreign)> {
         let head = &self.commit.head;
         self.refuse_other_hash(head)?;
         let tag = match self.policy.mode {
@@ -97,10 +105,10 @@ impl Subject<'_> {
         let base = self.base.applied.as_ref().unwrap_or(&self.policy.root);
         let new = range::decide(self.history, self.policy, head, self.base.applied.as_ref())
             .map_err(|fault| self.prefer_broken_head(fault))?;
-        let rules = Rules::new(self.policy, self.history, *base, self.now);
+        let rules = Rules::new(self.policy, self.history, self.standing(base), self.path, self.now);
         let mut head_signer = None;
         if let Some((id, tag)) = tag {
-            let signer = rules.tag(&tag, head).map_err(|fault| fault.at(id))?;
+            let signer = rules.tag(&id, &tag, head).map_err(|fault| fault.at(id))?;
             judged.push(signer.judged(id));
             head_signer = Some(signer);
         }
@@ -116,7 +124,13 @@ impl Subject<'_> {
             self.judge_threshold(&rules, signer)?;
         }
         let root_tree = self.history.links(head)?.tree;
-        tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))
+        let files = tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))?;
+        Ok((files, rules.into_foreign()))
+    }
+
+    /// What the new commits stand on: what was applied, but the pinned root where the administrator chose an older one.
+    fn standing(&self, base: &Oid) -> Oid {
+        if self.policy.rollback_to.as_ref() == Some(&self.commit.head) { self.policy.root } else { *base }
     }
 
     fn refuse_other_hash(&self, head: &Oid) -> Judgement<()> {
@@ -159,21 +173,23 @@ impl Subject<'_> {
         Err(Fault::new(Reason::HeadNotPromoted, fact).at(self.commit.head))
     }
 
-    /// Counts who signed the commits on the first-parent line that carry exactly the head's tree.
+    /// Counts who signed the commits on the first-parent line that carry exactly the head's tree. A forge is nobody: its
+    /// key signs for whoever pressed a button.
     fn judge_threshold(&self, rules: &Rules<'_>, head_signer: Signer) -> Judgement<()> {
         let needed = self.policy.threshold;
         if needed <= 1 {
             return Ok(());
         }
         let tree = self.history.links(&self.commit.head)?.tree;
-        let mut signers = vec![head_signer];
+        let person = |signer: &Signer| !signer.may_be(&self.policy.merge_only);
+        let mut signers: Vec<Signer> = Some(head_signer).into_iter().filter(person).collect();
         let mut at = self.commit.head;
         while at != self.policy.root && signer::people(&signers) < needed {
             let links = self.history.links(&at)?;
             if links.tree != tree {
                 break;
             }
-            signers.extend(rules.signer(&at).ok());
+            signers.extend(rules.signer(&at).ok().filter(person));
             match links.parents.first() {
                 Some(parent) => at = *parent,
                 None => break,

@@ -1,9 +1,12 @@
 //! See the files beside this one.
 
+mod envelopes;
 mod history;
 mod objects;
 mod place;
 mod signers;
 mod tls;
 mod transport;
+mod trees;
+mod vouching;
 mod workdir;

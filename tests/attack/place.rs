@@ -1,6 +1,6 @@
 //! A repository with a pinned commit and people who sign, made by the real git, gpg and ssh-keygen.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gitwarrant::git::{Fetched, Repository};
 use gitwarrant::trust::{Base, ConfigError, Policy, PolicyInput, Reason, SignersText, verify};
@@ -97,6 +97,24 @@ impl Place {
         hash.args(["hash-object", "-t", "commit", "-w", "--literally"]).arg(&file);
         let id = String::from_utf8(run(&mut hash).stdout).unwrap();
         std::fs::write(self.repository.join(".git/refs/heads/main"), id).unwrap();
+    }
+
+    /// Signs HEAD, which is not signed, with what `sign` makes of the file that holds it: a whole armor.
+    pub(super) fn sign_head(&self, sign: impl FnOnce(&Path) -> String) {
+        let (raw, file) = (self.raw_head(), self.kept.path().join("payload"));
+        std::fs::write(&file, &raw).unwrap();
+        let header = format!("gpgsig {}", sign(&file).trim_end().replace('\n', "\n "));
+        let (headers, message) = raw.split_once("\n\n").unwrap();
+        self.forge(format!("{headers}\n{header}\n\n{message}").as_bytes());
+    }
+
+    /// What gpg makes of `file` at `at` (seconds since 1970) by `key` with these arguments more.
+    pub(super) fn gpg_sign(&self, key: &GpgKey, at: i64, arguments: &[&str], file: &Path) -> String {
+        let mut gpg = self.signers.gpg();
+        let time = jiff::Timestamp::from_second(at).unwrap().strftime("%Y%m%dT%H%M%S!").to_string();
+        gpg.args(["--faked-system-time", &time, "--armor", "--local-user", &format!("{}!", key.fingerprint)]);
+        let output = run(gpg.args(arguments).arg("--output").arg("-").arg(file));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(super) fn raw_head(&self) -> String {

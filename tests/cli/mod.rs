@@ -5,3 +5,5 @@ mod check;
 mod decrypt;
 mod encrypt;
 mod init;
+mod keys;
+mod verify;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// Where to get each program, as the sentence that ends a run without it.
-const SOURCES: [(&str, &str); 4] = [
+const SOURCES: [(&str, &str); 5] = [
     ("go", "install Go 1.26 or newer from https://go.dev/dl (or point GITWARRANT_TEST_KUBECONFIG at a cluster)"),
     ("git", "install git 2.34 or newer (Debian: apt-get install git)"),
     ("gpg", "install GnuPG 2.2 or newer (Debian: apt-get install gnupg)"),
+    ("openssl", "install OpenSSL 3 (Debian: apt-get install openssl)"),
     ("ssh-keygen", "install OpenSSH 8.2 or newer (Debian: apt-get install openssh-client)"),
 ];
 

@@ -6,7 +6,7 @@ use sequoia_openpgp::parse::Parse as _;
 
 use super::key::Candidate;
 use super::packet;
-use crate::trust::{ConfigError, envelope};
+use crate::trust::{ConfigError, ListedKey, envelope};
 
 /// Upper bound on one file of certificates, in bytes.
 const MAX_FILE: usize = 4 << 20;
@@ -49,6 +49,19 @@ impl Certificates {
             }
         }
         if found == 0 { Err(refuse("no certificate in it")) } else { Ok(()) }
+    }
+
+    /// The keys that are there to sign, as things are `now`; a certificate without any is listed by its primary key.
+    pub(in crate::trust) fn keys(&self, now: i64) -> Vec<ListedKey> {
+        let mut found = Vec::new();
+        for (principal, cert) in &self.known {
+            let candidates = cert.keys().map(|key| Candidate { principal, cert, key });
+            let signing: Vec<Candidate<'_>> = candidates.filter(|candidate| candidate.signs(now)).collect();
+            let primary = Candidate { principal, cert, key: cert.primary_key().into() };
+            let shown = if signing.is_empty() { vec![primary] } else { signing };
+            found.extend(shown.iter().map(|candidate| candidate.listed(now)));
+        }
+        found
     }
 
     /// Every key that one of these key ids or fingerprints names; without any, every key there is.

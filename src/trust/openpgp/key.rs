@@ -12,6 +12,7 @@ use super::hex;
 use crate::trust::Reason;
 use crate::trust::fault::{Fault, Judgement};
 use crate::trust::time::show;
+use crate::trust::{ListedKey, SignatureKind};
 
 const MIN_RSA_BITS: usize = 2048;
 
@@ -32,12 +33,44 @@ impl Candidate<'_> {
             let fact = format!("the signature was made at {}, before key {name} was", show(created));
             return Err(Fault::new(Reason::KeyNotValidAtTime, fact));
         }
+        if (self.key.key().version() == 6) != (signature.version() == 6) {
+            let fact = format!("a signature of version {} by key {name} of another version", signature.version());
+            return Err(Fault::new(Reason::BadSignature, fact));
+        }
         signature
             .verify_message(self.key.key(), payload)
             .map_err(|_| Fault::new(Reason::BadSignature, format!("the signature by {name} does not fit")))?;
         self.refuse_revoked(&name, at)?;
         self.refuse_unbound(&name, at, created)?;
         Ok(name)
+    }
+
+    /// Whether some binding, in force at `now` or not, says that the key is there to sign.
+    pub(super) fn signs(&self, now: i64) -> bool {
+        let lenient = lenient(instant(now));
+        let valid = self.key.clone().with_policy(&lenient, instant(now));
+        valid.is_ok_and(|valid| valid.for_signing())
+    }
+
+    /// The key as people look at it.
+    pub(super) fn listed(&self, now: i64) -> ListedKey {
+        let name = hex(self.key.key().fingerprint().as_bytes());
+        let at = instant(now);
+        let judged = self.refuse_weak(&name).and_then(|()| self.refuse_revoked(&name, at));
+        let judged = judged.and_then(|()| self.refuse_unbound(&name, at, now));
+        let time = |time: SystemTime| jiff::Timestamp::try_from(time).ok();
+        let lenient = lenient(at);
+        let expires = self.key.clone().with_policy(&lenient, at).ok().and_then(|valid| valid.key_expiration_time());
+        ListedKey {
+            principals: vec![self.principal.to_owned()],
+            kind: SignatureKind::Pgp,
+            fingerprint: name,
+            authority: false,
+            scope: Vec::new(),
+            after: time(self.key.key().creation_time()),
+            before: expires.and_then(time),
+            fault: judged.err().map(|fault| fault.fact),
+        }
     }
 
     /// Also the primary key counts: it is what bound the subkey.
@@ -65,6 +98,15 @@ impl Candidate<'_> {
         let lenient = lenient(at);
         let own = self.key.key().fingerprint();
         let of_subkey = self.cert.keys().subkeys().find(|subkey| subkey.key().fingerprint() == own);
+        // The library forgets a retirement when a later binding follows; a retired key stays retired here.
+        let retired = |mut statements: Vec<&Signature>| {
+            statements.retain(|statement| statement.signature_creation_time().is_none_or(|when| when <= at));
+            !statements.is_empty()
+        };
+        let own_statements = of_subkey.as_ref().map(|subkey| subkey.self_revocations().collect()).unwrap_or_default();
+        if retired(own_statements) || retired(self.cert.primary_key().self_revocations().collect()) {
+            return Err(Fault::new(Reason::RevokedKey, format!("key {name} is revoked")));
+        }
         let of_subkey = of_subkey.as_ref().map(|subkey| subkey.revocation_status(&lenient, at));
         for status in of_subkey.into_iter().chain([self.cert.revocation_status(&lenient, at)]) {
             let revoked = match status {
