@@ -21,13 +21,13 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Show every listed key: whose, of what kind, what for, until when
-    List(File),
+    List(Subject),
     /// Find keys that are expired, withdrawn or weak, and principals without a key; exit code 1 where there are any
-    Check(File),
+    Check(Subject),
 }
 
 #[derive(clap::Args)]
-struct File {
+struct Subject {
     /// File with a Repository (and the ConfigMaps it names), an allowed_signers file, or an armored certificate
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -49,10 +49,10 @@ enum Output {
 
 /// Runs it.
 pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
-    let (Command::List(file) | Command::Check(file)) = &args.command;
-    let now = file.at.unwrap_or_else(|| System.now());
+    let (Command::List(subject) | Command::Check(subject)) = &args.command;
+    let now = subject.at.unwrap_or_else(|| System.now());
     let unwritten = |error: io::Error| Failure::because("output", "the keys cannot be written", &error);
-    let policy = match policy(&file.file)? {
+    let policy = match policy(&subject.file)? {
         Ok(policy) => policy,
         Err(error) => {
             writeln!(console.talk, "error[{}]: {error}", error.code()).map_err(unwritten)?;
@@ -64,7 +64,7 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     findings.extend(
         policy.absent(now).iter().map(|name| format!("{}: a rule names it, and no key is listed", plain(name))),
     );
-    let found = match (&args.command, file.output) {
+    let found = match (&args.command, subject.output) {
         (_, Output::Json) => writeln!(console.out, "{:#}", object(&keys, &findings)),
         (Command::List(_), Output::Table) => table(&keys, now, console.out),
         (Command::Check(_), Output::Table) => report(&keys, &findings, &mut console),
