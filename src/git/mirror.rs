@@ -52,7 +52,7 @@ impl Mirror {
         let (algorithm, offer) = ask(transport, reference)?;
         let url = || transport.url().to_owned();
         let below = self.below.clone();
-        let full = self.store.as_ref().is_some_and(|store| store.packs >= MAX_PACKS);
+        let full = self.store.as_ref().is_some_and(|store| store.packs >= MAX_PACKS || store.bytes() > MAX_BYTES);
         let store = match self.store.take().filter(|_| !full) {
             Some(store) if store.algorithm == algorithm => self.store.insert(store),
             Some(store) => {
@@ -105,6 +105,12 @@ impl Store {
         self.dir.path().join("pack")
     }
 
+    /// What its packs take on disk, in bytes.
+    fn bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.packs_folder()).into_iter().flatten().flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
+
     fn objects(&self) -> Result<Objects, Error> {
         let path = self.dir.path();
         Objects::open(path, self.algorithm).map_err(|source| Error::Disk { path: path.to_owned(), source })
@@ -126,5 +132,7 @@ fn ask(transport: &dyn Transport, reference: &Reference) -> Result<(Algorithm, O
 
 /// After so many packs everything is fetched anew as one: looking for an object looks into each pack.
 const MAX_PACKS: usize = 200;
+/// Beyond this size too: what refused commits brought is then gone.
+const MAX_BYTES: u64 = 768 << 20;
 /// How many commits the server is told about; the newest suffice, as each holds its history.
 const MAX_HAVE: usize = 16;

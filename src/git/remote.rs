@@ -23,10 +23,10 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// A public repository, believed by the system's authorities, within a minute and a gigabyte.
+    /// A public repository, believed by the system's authorities, within a minute and half a gigabyte.
     pub fn new(url: Url) -> Self {
         let timeout = Duration::from_mins(1);
-        Self { url, credentials: Credentials::None, ca: None, proxy: None, timeout, max_bytes: 1 << 30 }
+        Self { url, credentials: Credentials::None, ca: None, proxy: None, timeout, max_bytes: 512 << 20 }
     }
 }
 

@@ -4,7 +4,7 @@ use gitwarrant::git::Oid;
 use gitwarrant::trust::Signed;
 
 fn forge(commit: Oid) -> Signed {
-    Signed { commit, reference: String::new(), judged: Vec::new(), policy: String::new() }
+    Signed { commit }
 }
 
 fn main() {}
