@@ -13,5 +13,6 @@ mod cli;
 mod compile_fail;
 mod conformance;
 mod e2e;
+mod fuzz;
 #[allow(dead_code, reason = "shared with the demo and the benchmark, each of which uses a part")]
 mod support;

@@ -4,4 +4,5 @@ mod crds;
 mod deploy;
 mod kustomize;
 mod sops;
+mod sops_both_ways;
 mod trust;

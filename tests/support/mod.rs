@@ -2,7 +2,9 @@
 
 pub mod controlplane;
 pub mod corpora;
+pub mod documents;
 pub mod gitserver;
+pub mod gotool;
 pub mod mutate;
 pub mod repo;
 pub mod signing;

@@ -323,7 +323,11 @@ fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) ->
                     }
                     Tree::Map(_) => line(out, b"{}", &inline),
                     Tree::List(_) => line(out, b"[]", &inline),
-                    Tree::Leaf(leaf) => scalar::write_leaf(out, leaf, within(indent), |out| behind(out, &inline)),
+                    Tree::Leaf(leaf) => {
+                        // The lines of a block skip the dash, and are not aligned further.
+                        let lines = scalar::Indent { parent: indent, block: indent + 2 };
+                        scalar::write_leaf(out, leaf, lines, |out| behind(out, &inline));
+                    }
                 }
             }
         }

@@ -1,0 +1,3 @@
+//! Parsers under bent input; see `tests/support/mutate.rs`.
+
+mod sops;
