@@ -225,9 +225,13 @@ const SHOWN: usize = 20;
 /// Characters of one name in a message; names of keys are chosen by whoever wrote the file.
 const NAME: usize = 120;
 
-/// `name` as a message may repeat it: on one line, not long.
+/// Where ciphertext or a key begins.
+const NO_NAMES: [&str; 3] = ["ENC[", "AGE-SECRET-KEY-", "-----BEGIN "];
+
+/// `name` as a message may repeat it: on one line, not long, without what a bent line made a name of.
 pub(super) fn shown(name: &str) -> String {
-    let mut text: String = name.chars().take(NAME).map(|c| if c.is_control() { '?' } else { c }).collect();
+    let end = NO_NAMES.iter().filter_map(|mark| name.find(mark)).min().unwrap_or(name.len());
+    let mut text: String = name[..end].chars().take(NAME).map(|c| if c.is_control() { '?' } else { c }).collect();
     if text.len() < name.len() {
         text.push('…');
     }

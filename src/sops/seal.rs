@@ -44,6 +44,9 @@ pub enum SealError {
     /// It is sealed already.
     #[error("it has a `sops` block already; decrypt it first")]
     Sealed,
+    /// There is nowhere to put a `sops` block.
+    #[error("it holds no document; there must be at least one")]
+    Empty,
     /// Nobody could open it.
     #[error("there is no recipient; name at least one in each group")]
     NoRecipient,
@@ -75,6 +78,7 @@ impl SealError {
         match self {
             SealError::Document(fault) => fault.code(),
             SealError::Sealed => "already-encrypted",
+            SealError::Empty => "no-document",
             SealError::NoRecipient => "no-keys",
             SealError::Threshold { .. } => "bad-threshold",
             SealError::Age { .. } | SealError::Pgp(_) => "bad-recipient",
@@ -91,6 +95,9 @@ pub fn seal(plain: &[u8], format: Format, terms: &Terms, now: jiff::Timestamp) -
     let mut documents = formats::read_plain(plain, format)?;
     if format != Format::Binary && documents.iter().any(|document| formats::has_block(document, format)) {
         return Err(SealError::Sealed);
+    }
+    if documents.is_empty() {
+        return Err(SealError::Empty);
     }
     let key = random_key()?;
     let cipher = Cipher::new(&key)?;
@@ -358,5 +365,6 @@ stringData:
         assert!(matches!(sealed(MANIFEST, two(), Some(1)), Err(SealError::Threshold { .. })));
         assert!(matches!(sealed(MANIFEST, two(), Some(3)), Err(SealError::Threshold { .. })));
         assert!(matches!(sealed("sops: {}\n", two(), None), Err(SealError::Sealed)));
+        assert!(matches!(sealed("# only a comment\n", two(), None), Err(SealError::Empty)));
     }
 }
