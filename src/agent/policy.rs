@@ -25,7 +25,8 @@ pub fn policy_input(trust: &Trust, maps: &[SignersMap]) -> Result<PolicyInput, C
         let name = format!("configmap/{}", from.config_map);
         let map = maps.iter().find(|map| map.name == from.config_map);
         let map = map.ok_or_else(|| {
-            error(&name, "there is no such ConfigMap; make it, or take it off spec.trust.signersFrom")
+            error(&name, "there is no such ConfigMap; make it in the agent's namespace (for `verify`: in the Repository's file), or take it \
+                 off spec.trust.signersFrom")
         })?;
         signers.push(mapped(&name, map)?);
     }

@@ -112,7 +112,7 @@ type Gathered = Result<(Sources<Local>, RepoPath), kustomize::Errors>;
 
 /// The files that `dir` needs, out of the smallest tree that holds them all.
 fn gathered(args: &Args, options: Options) -> Result<Gathered, Failure> {
-    let absent = |error: &dyn std::error::Error| {
+    let absent = |error: &(dyn std::error::Error + 'static)| {
         Failure::because("missing-file", format!("{} is not a folder that can be read", args.dir.display()), error)
     };
     let dir = args.dir.canonicalize().map_err(|error| absent(&error))?;

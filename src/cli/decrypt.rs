@@ -129,7 +129,7 @@ const MAX_FILE: u64 = 6 << 20;
 
 fn read_key(path: &Path) -> Result<Secret, Failure> {
     let name = path.display();
-    let failed = |error: &dyn std::error::Error| {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
         Failure::because("no-key-file", format!("the key file {name} cannot be read"), error)
     };
     let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();

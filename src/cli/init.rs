@@ -108,7 +108,7 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
 
 fn print(manifest: &Manifest, output: Output, console: &mut Console<'_>, notes: &[String]) -> Result<Outcome, Failure> {
     let unprintable =
-        |error: &dyn std::error::Error| Failure::because("output", "the manifest cannot be printed", error);
+        |error: &(dyn std::error::Error + 'static)| Failure::because("output", "the manifest cannot be printed", error);
     let text = match output {
         Output::Yaml => serde_yaml::to_string(manifest).map_err(|error| unprintable(&error))?,
         Output::Json => serde_json::to_string_pretty(manifest).map_err(|error| unprintable(&error))? + "\n",

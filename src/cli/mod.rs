@@ -101,6 +101,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
+        Err(failure) if failure.is_unread() => ExitCode::from(2),
         Err(failure) => {
             drop(writeln!(anstream::stderr(), "{failure}"));
             ExitCode::from(2)
