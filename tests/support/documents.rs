@@ -194,8 +194,10 @@ fn value(random: &mut Random, indent: usize, depth: usize, out: &mut String) {
         _ => {
             out.push('\n');
             let inner = indent + random.below(3);
-            for _ in 0..=random.below(3) {
-                if random.below(8) == 0 {
+            // Between a dash and the list it begins, no comment: sops itself loses it.
+            let behind_dash = out.ends_with("-\n");
+            for at in 0..=random.below(3) {
+                if random.below(8) == 0 && !(behind_dash && at == 0) {
                     out.push_str(&format!("{:inner$}# in the list\n", ""));
                 }
                 out.push_str(&format!("{:inner$}-", ""));

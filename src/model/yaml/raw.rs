@@ -77,6 +77,7 @@ impl Reader {
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Error> {
         let at = mark(span.start);
+        let mut end = mark(span.end).line;
         match event {
             Event::StreamEnd => {
                 if let Some(last) = self.documents.last_mut() {
@@ -88,6 +89,10 @@ impl Reader {
             Event::Comment(text, _) => self.comment(&text, at),
             Event::Scalar(text, style, anchor, tag) => {
                 let style = style_of(style);
+                if matches!(style, Style::Literal | Style::Folded) {
+                    // The parser ends a block where the next token begins; a comment there is on a line of its own.
+                    end = end.saturating_sub(1);
+                }
                 // The parser writes `~` for a value that was left out; such a value has no extent.
                 let absent = style == Style::Plain && tag.is_none() && span.is_empty();
                 let text = if absent { String::new() } else { text.into_owned() };
@@ -112,7 +117,7 @@ impl Reader {
             // Not asked for; and what a newer parser may add is refused, not skipped.
             _ => return Err(Error::Syntax { at, what: "a construct that is not supported".to_owned() }),
         }
-        self.last_line = mark(span.end).line.max(self.last_line);
+        self.last_line = end.max(self.last_line);
         Ok(())
     }
 

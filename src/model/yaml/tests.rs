@@ -36,6 +36,17 @@ fn shape(raw: &Raw) -> String {
 }
 
 #[test]
+fn a_comment_below_a_block_of_text_is_not_behind_it() {
+    for head in ["|-", "|+", ">", "|"] {
+        let text = format!("a: {head}\n  x\n# below\nb: 1\n");
+        let document = parse(&text, Limits::MANIFEST).unwrap().remove(0);
+        let Kind::Map(entries) = document.root.kind else { panic!() };
+        let Entry::Comment(below) = &entries[1] else { panic!() };
+        assert_eq!(below.placement, Placement::Own, "{head}");
+    }
+}
+
+#[test]
 fn comments_stay_where_they_were_written() {
     let text = "# head\na: 1 # behind\n# between\nb:\n- x\n# in the list\n- 'y'\n---\nc: 1\n# last\n";
     let documents = parse(text, Limits::MANIFEST).unwrap();
