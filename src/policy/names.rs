@@ -15,6 +15,9 @@ pub(super) fn check(key: &Key, body: &Map, refusals: &mut Vec<Refusal>) {
     if !good(&key.name) {
         refuse("metadata.name", "is not a name: lower-case letters, digits, `-` and `.` are expected, at most 253");
     }
+    if !body.get("apiVersion").and_then(Node::as_text).is_some_and(is_api_version) {
+        refuse("apiVersion", "is not a version: `v1` or `group/v1` is expected");
+    }
     let namespace = body.get("metadata").and_then(|metadata| metadata.at(&["namespace"]));
     match namespace.map(|node| (node.as_text(), node.is_null())) {
         None | Some((Some(""), _) | (None, true)) => {}
@@ -73,6 +76,12 @@ fn check_pairs(body: &Map, what: &'static str, refusals: &mut Vec<Refusal>) {
 fn is_reserved(name: &str) -> bool {
     let prefix = name.split_once('/').map_or("", |(prefix, _)| prefix);
     prefix == RESERVED || prefix.strip_suffix(RESERVED).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// `version` or `group/version`.
+fn is_api_version(text: &str) -> bool {
+    let (group, version) = text.split_once('/').map_or((None, text), |(group, version)| (Some(group), version));
+    group.is_none_or(is_subdomain) && is_label(version)
 }
 
 fn is_subdomain(text: &str) -> bool {

@@ -209,3 +209,17 @@ fn too_much_is_refused_before_it_is_applied() {
         Err(Errors::TooLarge { what: "bytes of text", .. })
     ));
 }
+
+#[test]
+fn an_object_without_a_version_is_refused_before_anything_is_applied() {
+    let without = json!({"kind": "ConfigMap", "metadata": {"name": "a"}});
+    assert_eq!(codes(without), ["malformed-manifest"]);
+    for version in [json!(""), json!(null), json!(1), json!("apps/"), json!("/v1"), json!("a/b/c"), json!("V 1")] {
+        let whole = json!({"apiVersion": version, "kind": "ConfigMap", "metadata": {"name": "a"}});
+        assert_eq!(codes(whole), ["malformed-manifest"], "{version}");
+    }
+    for version in ["v1", "apps/v1", "networking.k8s.io/v1beta1"] {
+        let whole = json!({"apiVersion": version, "kind": "ConfigMap", "metadata": {"name": "a"}});
+        assert_eq!(codes(whole), [""; 0], "{version}");
+    }
+}
