@@ -1,16 +1,22 @@
 //! `gitwarrant build`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::decrypt::key_files;
+use super::repository_file::{self, fetched};
+use super::verdict::Verdict;
 use super::{Console, Failure, Outcome};
+use crate::clock::{Clock as _, System};
 use crate::git;
 use crate::keysource::Keyring;
 use crate::kustomize::{self, Code, LoadRestrictor, Options, Order, PlainFolders};
 use crate::model::yaml::{self, Limits};
 use crate::model::{Node, Object, RepoPath, show, wire};
 use crate::sops;
-use crate::trust::{Local, Sources, Tree};
+use crate::trust::{Base, Local, Origin, Signed, Sources, Tree, verify};
 
 /// Arguments of `build`.
 #[derive(clap::Args)]
@@ -31,6 +37,15 @@ pub struct Args {
     /// copy, or three folders where there is none
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// Render this revision of the repository that DIR lies in, judged first as `verify` does
+    #[arg(long, value_name = "REV", requires = "repository", conflicts_with = "root")]
+    at: Option<String>,
+    /// File with the Repository whose `trust` decides about the revision
+    #[arg(long, value_name = "FILE", requires = "at")]
+    repository: Option<PathBuf>,
+    /// Say the SHA-256 digest of what is printed
+    #[arg(short, long)]
+    verbose: bool,
     /// A file of age identities
     #[arg(long, value_name = "FILE")]
     age_key_file: Vec<PathBuf>,
@@ -57,7 +72,7 @@ enum Restrictor {
 }
 
 /// Runs it.
-pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
+pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let options = Options {
         load_restrictor: match args.load_restrictor {
             Restrictor::Root => LoadRestrictor::Root,
@@ -66,10 +81,61 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
         plain_folders: PlainFolders::Refused,
         order: Order::AsWritten,
     };
-    let (sources, path) = match gathered(args, options)? {
-        Ok(gathered) => gathered,
-        Err(errors) => return Ok(refused(console, &errors)),
+    if let (Some(revision), Some(file)) = (&args.at, &args.repository) {
+        return match judged(args, revision, file, &mut console)? {
+            None => Ok(Outcome::Finding),
+            Some((tree, path)) => match kustomize::gather(tree, &path, &options) {
+                Ok(sources) => rendered(args, sources, &path, options, console),
+                Err(errors) => Ok(refused(console, &errors)),
+            },
+        };
+    }
+    match gathered(args, options)? {
+        Ok((sources, path)) => rendered(args, sources, &path, options, console),
+        Err(errors) => Ok(refused(console, &errors)),
+    }
+}
+
+/// The tree of the revision, and the folder in it, if the revision is accepted; otherwise it has been said why not.
+fn judged(
+    args: &Args,
+    revision: &str,
+    file: &Path,
+    console: &mut Console<'_>,
+) -> Result<Option<(Tree<Signed>, RepoPath)>, Failure> {
+    // The folder need not be there any more: it is one of the commit.
+    let unreadable =
+        |error: std::io::Error| Failure::because("missing-file", format!("{}", args.dir.display()), &error);
+    let dir = args.dir.canonicalize().or_else(|_| std::path::absolute(&args.dir)).map_err(unreadable)?;
+    let top = dir.ancestors().find(|folder| folder.join(".git").exists()).ok_or_else(|| {
+        Failure::new("missing-file", format!("{} does not lie in a working copy of Git", args.dir.display()))
+    })?;
+    let below = dir.strip_prefix(top).ok().and_then(Path::to_str).unwrap_or_default();
+    let path = RepoPath::root().resolve(if below.is_empty() { "." } else { below });
+    let path = path.map_err(|error| Failure::because("usage", args.dir.display(), &error))?;
+    let repository =
+        git::Repository::open(top).map_err(|error| Failure::because(error.code(), top.display(), &error))?;
+    let refused = match repository_file::read(file)? {
+        Err(error) => Verdict::NoPolicy(error),
+        Ok(file) => {
+            let fetched = fetched(top, Some(revision), &repository, &file)?;
+            match verify(fetched, &file.policy, &Base::default(), Some(&path), System.now()) {
+                Ok(verified) => return Ok(Some((verified.into_tree(), path))),
+                Err(refusal) => Verdict::Refused(refusal),
+            }
+        }
     };
+    refused.explain(console).map_err(|error| Failure::because("output", "the verdict cannot be written", &error))?;
+    Ok(None)
+}
+
+fn rendered<O: Origin>(
+    args: &Args,
+    sources: Sources<O>,
+    path: &RepoPath,
+    options: Options,
+    console: Console<'_>,
+) -> Result<Outcome, Failure> {
     let keys = match Keyring::read(key_files(&args.age_key_file, &args.pgp_key_file, &args.ssh_key_file)?) {
         Ok(keys) => keys,
         Err(error) => {
@@ -90,8 +156,13 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
             return Ok(Outcome::Finding);
         }
     };
-    match kustomize::render(opened, &path, &options) {
-        Ok(rendered) => print(args, rendered.objects(), console),
+    match kustomize::render(opened, path, &options) {
+        Ok(rendered) => {
+            for warning in rendered.warnings() {
+                drop(writeln!(console.talk, "warning: {warning}"));
+            }
+            print(args, rendered.objects(), console)
+        }
         // The agent refuses this; `kustomize build` prints nothing and is content, and so are scripts around it.
         Err(errors) if errors.iter().all(|error| error.code() == Code::EmptyRender) => {
             drop(writeln!(console.talk, "warning: {errors}; a Sync of it would be refused"));
@@ -159,31 +230,47 @@ fn tops(dir: &Path) -> Vec<PathBuf> {
 
 fn print(args: &Args, objects: &[Object], console: Console<'_>) -> Result<Outcome, Failure> {
     let failed = |error: std::io::Error| Failure::because("output", "the objects could not be written", &error);
+    if args.reveal {
+        // Not through the console: it takes escape sequences out, and these bytes must arrive as they are.
+        let mut out = std::io::stdout().lock();
+        write(args, objects, &mut out).map_err(failed)?;
+    } else {
+        write(args, objects, console.out).map_err(failed)?;
+    }
+    if args.verbose {
+        let mut digest = Sha256::new();
+        for object in objects {
+            if args.reveal {
+                digest.update(wire::json_of_map(object.body()).as_slice());
+            } else {
+                digest.update(show::json(&Node::Map(object.body().share())));
+            }
+            digest.update(b"\n");
+        }
+        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let what = if args.reveal { "" } else { " (decrypted values left out)" };
+        drop(writeln!(console.talk, "{} objects, sha256:{hex}{what}", objects.len()));
+    }
+    Ok(Outcome::Fine)
+}
+
+fn write(args: &Args, objects: &[Object], out: &mut dyn Write) -> std::io::Result<()> {
     let json = matches!(args.output, Output::Json);
     let mut start = if json { "[" } else { "" };
     for object in objects {
-        console.out.write_all(start.as_bytes()).map_err(failed)?;
+        out.write_all(start.as_bytes())?;
         start = if json { "," } else { "---\n" };
         match (args.reveal, args.output) {
-            (false, Output::Json) => {
-                let text = show::json(&Node::Map(object.body().share()));
-                console.out.write_all(text.as_bytes()).map_err(failed)?;
-            }
-            (true, Output::Json) => console.out.write_all(&wire::json_of_map(object.body())).map_err(failed)?,
-            (false, Output::Yaml) => {
-                console.out.write_all(show::yaml_sorted(object.body()).as_bytes()).map_err(failed)?;
-            }
-            (true, Output::Yaml) => {
-                console.out.write_all(revealed(object).as_bytes()).map_err(failed)?;
-            }
+            (false, Output::Json) => out.write_all(show::json(&Node::Map(object.body().share())).as_bytes())?,
+            (true, Output::Json) => out.write_all(&wire::json_of_map(object.body()))?,
+            (false, Output::Yaml) => out.write_all(show::yaml_sorted(object.body()).as_bytes())?,
+            (true, Output::Yaml) => out.write_all(revealed(object).as_bytes())?,
         }
     }
     if json {
-        let end: &[u8] = if objects.is_empty() { b"[]\n" } else { b"]\n" };
-        console.out.write_all(end).map_err(failed)?;
+        out.write_all(if objects.is_empty() { b"[]\n" } else { b"]\n" })?;
     }
-    console.out.flush().map_err(failed)?;
-    Ok(Outcome::Fine)
+    out.flush()
 }
 
 /// An object as YAML, decrypted values in clear: it goes through the one serialiser that may see them.

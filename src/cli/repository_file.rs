@@ -8,7 +8,7 @@ use serde::Deserialize as _;
 use super::Failure;
 use crate::agent::{SignersMap, policy_input};
 use crate::api::{GitReference, Repository};
-use crate::git::Reference;
+use crate::git::{self, Commit, Fetched, Reference};
 use crate::trust::{ConfigError, Policy};
 
 /// Upper bound on the file, in bytes: more than all that the API server would take.
@@ -31,6 +31,25 @@ pub(super) fn read(path: &Path) -> Result<Result<RepositoryFile, ConfigError>, F
     }
     let text = std::fs::read_to_string(path).map_err(|error| because(&error))?;
     Ok(understand(&path.display().to_string(), &text))
+}
+
+/// What is judged, always under the name of the Repository's own reference: `revision`, or what that points at.
+pub(super) fn fetched(
+    dir: &Path,
+    revision: Option<&str>,
+    repository: &git::Repository,
+    file: &RepositoryFile,
+) -> Result<Fetched<Commit>, Failure> {
+    let found = match revision {
+        Some(revision) => repository.resolve(revision),
+        None => repository.follow(&file.reference),
+    };
+    let failed = |error: git::Error| Failure::because(error.code(), dir.display(), &error);
+    let (mut commit, objects) = found.map_err(failed)?.into_parts();
+    if let Some(name) = file.reference.full_name().map_err(failed)? {
+        commit.reference = name;
+    }
+    Ok(Fetched::new(commit, objects))
 }
 
 fn understand(file: &str, text: &str) -> Result<RepositoryFile, ConfigError> {

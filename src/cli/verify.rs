@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::repository_file::{self, RepositoryFile};
+use super::repository_file::{self, RepositoryFile, fetched};
 use super::verdict::{Heading, Verdict};
 use super::{Console, Failure, Outcome, explain, report};
 use crate::clock::{Clock as _, System};
-use crate::git::{Commit, Fetched, Oid, Repository};
+use crate::git::{Oid, Repository};
 use crate::kustomize;
 use crate::model::RepoPath;
 use crate::trust::{Base, Refusal, Verified, verify};
@@ -113,7 +113,7 @@ fn show(
 
 fn judge(args: &Args, repository: &Repository, file: &RepositoryFile, base: &Base) -> Result<Verdict, Failure> {
     let path = args.path.as_deref().map(path).transpose()?;
-    let fetched = fetched(args, repository, file)?;
+    let fetched = fetched(&args.dir, args.head.as_deref(), repository, file)?;
     let now = args.at.unwrap_or_else(|| System.now());
     Ok(match verify(fetched, &file.policy, base, path.as_ref(), now) {
         Ok(verified) => inputs(verified, path.as_ref()).unwrap_or_else(Verdict::Refused),
@@ -135,20 +135,6 @@ fn inputs(verified: Verified<Commit>, path: Option<&RepoPath>) -> Result<Verdict
 
 fn open(args: &Args) -> Result<Repository, Failure> {
     Repository::open(&args.dir).map_err(|error| Failure::because(error.code(), args.dir.display(), &error))
-}
-
-/// What is judged, always under the name of the Repository's own reference.
-fn fetched(args: &Args, repository: &Repository, file: &RepositoryFile) -> Result<Fetched<Commit>, Failure> {
-    let found = match &args.head {
-        Some(revision) => repository.resolve(revision),
-        None => repository.follow(&file.reference),
-    };
-    let failed = |error: crate::git::Error| Failure::because(error.code(), args.dir.display(), &error);
-    let (mut commit, objects) = found.map_err(failed)?.into_parts();
-    if let Some(name) = file.reference.full_name().map_err(failed)? {
-        commit.reference = name;
-    }
-    Ok(Fetched::new(commit, objects))
 }
 
 fn base(args: &Args, repository: &Repository) -> Result<Base, Failure> {
