@@ -155,7 +155,7 @@ impl Form {
 
     fn text_of(&self, name: &str, tree: Tree) -> Result<String, Error> {
         match tree {
-            Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Time | Tag::Binary }) => Ok(text),
+            Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Quoted | Tag::Time | Tag::Binary }) => Ok(text),
             Tree::Leaf(Leaf::Open { text, .. }) if self.lenient => Ok(text),
             other => Err(self.wrong(name, "a text (in quotes, where it looks like a number or a boolean)", &other)),
         }

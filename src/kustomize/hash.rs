@@ -44,6 +44,27 @@ pub fn suffix(resource: &Resource) -> Result<String, Error> {
     Ok(hex.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(10).map(letter).collect())
 }
 
+/// Whether the suffix tells what is sealed: where there is so little of it that all of it can be tried.
+///
+/// Whoever sees the name can compute the suffix of every guess; what stands in clear is no obstacle.
+pub fn tells(resource: &Resource) -> bool {
+    /// Sealed bytes below which guessing is not out of the question: a random key has 16 or more.
+    const FEW: usize = 16;
+    let sealed = |field: &str| -> Vec<usize> {
+        let fields = resource.body.get(field).and_then(Tree::as_map).into_iter().flat_map(Fields::iter);
+        fields
+            .filter_map(|(_, value)| match value {
+                Tree::Leaf(Leaf::Sealed(secret)) => Some(secret.expose(<[u8]>::len)),
+                Tree::Leaf(Leaf::Open { .. }) | Tree::List(_) | Tree::Map(_) => None,
+            })
+            .collect()
+    };
+    // In `data` stands base64, four letters for three bytes.
+    let (data, strings) = (sealed("data"), sealed("stringData"));
+    let bytes = data.iter().sum::<usize>() / 4 * 3 + strings.iter().sum::<usize>();
+    !(data.is_empty() && strings.is_empty()) && bytes < FEW + 2 * data.len()
+}
+
 /// Hexadecimal digits without vowels and what looks like them, as Kubernetes names things.
 fn letter(digit: u8) -> char {
     char::from(b"gh2k456789mbcdtf"[usize::from(digit)])

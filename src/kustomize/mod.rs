@@ -32,4 +32,4 @@ mod tree;
 pub use error::{Code, Error, Errors};
 pub use gather::gather;
 pub use options::{LoadRestrictor, Options, Order, PlainFolders};
-pub use render::{Rendered, render};
+pub use render::{Rendered, Warning, render};

@@ -1,6 +1,6 @@
 //! From opened files to the ordered list of objects.
 
-use crate::model::{Node, Object, Place, RepoPath};
+use crate::model::{Key, Node, Object, Place, RepoPath};
 use crate::sops::Opened;
 use crate::trust::Origin;
 
@@ -20,13 +20,36 @@ use super::transform::sort_legacy;
 /// The objects that a kustomization makes, in order. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Rendered<O: Origin> {
     objects: Vec<Object>,
+    warnings: Vec<Warning>,
     origin: O,
+}
+
+/// Something that renders, and that a person should look at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// A name is made from a secret so short that the name gives it away.
+    #[error(
+        "{place}: {object}: the suffix of its name is a hash of its content, and the decrypted values in it are so \
+         short that they can be found by trying: use longer values, or set disableNameSuffixHash: true in the options \
+         of its generator"
+    )]
+    TellingName {
+        /// The object, by the name it has now.
+        object: Key,
+        /// Where it is generated.
+        place: Place,
+    },
 }
 
 impl<O: Origin> Rendered<O> {
     /// The objects in order.
     pub fn objects(&self) -> &[Object] {
         &self.objects
+    }
+
+    /// What a person should look at; names places, never values.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// Objects and origin, for the next stage.
@@ -43,15 +66,21 @@ impl<O: Origin> Rendered<O> {
 /// Everything that is wrong; nothing is rendered in part. `empty-render` where nothing comes out: the next stage would
 /// take that for a wish to delete everything.
 pub fn render<O: Origin>(opened: Opened<O>, path: &RepoPath, options: &Options) -> Result<Rendered<O>, Errors> {
-    let objects = objects(&opened, path, *options)?;
+    let mut warnings = Vec::new();
+    let objects = objects(&opened, path, *options, &mut warnings)?;
     if objects.is_empty() {
         let text = "nothing comes out of this kustomization";
         return Err(Error::new(Code::EmptyRender, text).at(Place { file: path.clone(), line: 0 }).into());
     }
-    Ok(Rendered { objects, origin: opened.into_origin() })
+    Ok(Rendered { objects, warnings, origin: opened.into_origin() })
 }
 
-fn objects<O: Origin>(opened: &Opened<O>, path: &RepoPath, options: Options) -> Result<Vec<Object>, Errors> {
+fn objects<O: Origin>(
+    opened: &Opened<O>,
+    path: &RepoPath,
+    options: Options,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Object>, Errors> {
     let session = Session::new(opened, &options);
     let mut kustomization = top(&session, path)?;
     let (sort, wanted) = (kustomization.sort.take(), std::mem::take(&mut kustomization.build_metadata));
@@ -71,8 +100,14 @@ fn objects<O: Origin>(opened: &Opened<O>, path: &RepoPath, options: Options) -> 
     let mut errors = Vec::new();
     let mut objects = Vec::with_capacity(resources.len());
     for resource in resources {
+        let telling = resource.telling;
         match object(resource) {
-            Ok(object) => objects.push(object),
+            Ok(object) => {
+                if telling {
+                    warnings.push(Warning::TellingName { object: object.key(), place: object.place().clone() });
+                }
+                objects.push(object);
+            }
             Err(error) => errors.push(error),
         }
     }

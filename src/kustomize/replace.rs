@@ -7,7 +7,7 @@ use super::error::{Code, Error};
 use super::path::{self, Kind};
 use super::resource::Resource;
 use super::structured;
-use super::tree::{Leaf, Tree};
+use super::tree::{Leaf, Tag, Tree};
 
 /// Makes each replacement in order.
 pub fn replace(replacements: &[Replacement], resources: &mut [Resource]) -> Result<(), Error> {
@@ -123,7 +123,11 @@ fn set(options: &FieldOptions, target: &mut Tree, value: &Tree) -> Result<(), Er
     match (target, value) {
         (Tree::Leaf(leaf), Tree::Leaf(new)) => {
             *leaf = match (&*leaf, new) {
-                (Leaf::Open { tag, .. }, Leaf::Open { text, .. }) if *tag == super::tree::Tag::Null => {
+                (Leaf::Open { text: old, tag: Tag::Null }, Leaf::Open { .. }) if !old.is_empty() => {
+                    let text = "the target is a null; write an empty text in its place";
+                    return Err(Error::new(Code::UnserializableValue, text));
+                }
+                (Leaf::Open { tag: Tag::Null, .. }, Leaf::Open { text, .. }) => {
                     let Tree::Leaf(leaf) = Tree::plain(text) else { return Ok(()) };
                     leaf
                 }

@@ -33,6 +33,8 @@ pub struct Resource {
     pub behavior: Behavior,
     /// Whether a hash of the content is appended to the name.
     pub hashed: bool,
+    /// Whether that hash tells what is sealed in it.
+    pub telling: bool,
     /// Variables that read from it.
     pub variables: Vec<String>,
     /// Where it came from.
@@ -60,6 +62,7 @@ impl Resource {
             suffixes: Vec::new(),
             behavior: Behavior::Unspecified,
             hashed: false,
+            telling: false,
             variables: Vec::new(),
             place,
         }

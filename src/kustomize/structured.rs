@@ -11,7 +11,7 @@ use super::tree::{Leaf, Tag, Tree};
 /// How many steps of `path` lead to a text that is not at its end, and holds JSON or YAML.
 pub fn scalar_on_the_way(body: &Tree, path: &[Part]) -> Option<usize> {
     (1..path.len()).find(|length| match path::find(body, &path[..*length]) {
-        Ok(Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Text }))) => {
+        Ok(Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Quoted }))) => {
             parse(text).is_some_and(|tree| matches!(tree, Tree::Map(_) | Tree::List(_)))
         }
         Ok(_) | Err(_) => false,

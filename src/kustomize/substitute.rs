@@ -32,7 +32,9 @@ pub fn resolve(vars: &[Var], config: &Config, resources: &mut [Resource]) -> Res
                     Tree::List(list) => {
                         for element in list {
                             match element {
-                                Tree::Leaf(leaf @ (Leaf::Open { tag: Tag::Text, .. } | Leaf::Sealed(_))) => {
+                                Tree::Leaf(
+                                    leaf @ (Leaf::Open { tag: Tag::Text | Tag::Quoted, .. } | Leaf::Sealed(_)),
+                                ) => {
                                     replace(leaf, &values);
                                 }
                                 Tree::Leaf(_) | Tree::List(_) | Tree::Map(_) => {
@@ -74,7 +76,7 @@ fn number(part: path::Part) -> path::Part {
 
 /// Resolves the variables of one text. A text that is one variable and nothing else takes its type.
 fn replace(leaf: &mut Leaf, values: &HashMap<String, Leaf>) {
-    let Leaf::Open { text, tag: Tag::Text } = leaf else { return };
+    let Leaf::Open { text, tag: Tag::Text | Tag::Quoted } = leaf else { return };
     let pieces = pieces(text);
     if let [Piece::Variable(name)] = pieces[..]
         && let Some(value) = values.get(name)

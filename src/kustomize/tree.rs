@@ -32,6 +32,8 @@ pub enum Leaf {
 pub enum Tag {
     /// Text.
     Text,
+    /// Text that was written in quotes or as a block.
+    Quoted,
     /// Null; the text tells a written one from a value left out.
     Null,
     /// A boolean.
@@ -82,7 +84,7 @@ impl Tree {
     /// The text of an open leaf that is a text.
     pub fn as_string(&self) -> Option<&str> {
         match self {
-            Tree::Leaf(Leaf::Open { text, tag: Tag::Text }) => Some(text),
+            Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Quoted }) => Some(text),
             _ => None,
         }
     }
@@ -171,6 +173,7 @@ impl Tree {
                     Typed::Number(_) => Tag::Float,
                     Typed::NotFinite(_) => return Err(yaml::Error::Unserializable { at, what: "an infinite number" }),
                     Typed::Timestamp(_) => Tag::Time,
+                    Typed::Text(_) if style != Style::Plain => Tag::Quoted,
                     Typed::Text(_) | Typed::Merge => Tag::Text,
                     Typed::Binary(text) => match Typed::Binary(text).value() {
                         Some(Value::Text(_)) => Tag::Binary,
@@ -225,6 +228,28 @@ impl Tree {
 }
 
 impl Leaf {
+    /// This put in the place of `old`. What was in quotes stays so: a number put there is a text, as in kustomize.
+    #[must_use]
+    pub fn in_place_of(self, old: &Leaf) -> Self {
+        let quoted = match old {
+            Leaf::Open { tag: Tag::Quoted, .. } => true,
+            // Written by a transformer, which puts quotes around what would be something else without them.
+            Leaf::Open { tag: Tag::Text, text } => {
+                !matches!(Tree::plain(text), Tree::Leaf(Leaf::Open { tag: Tag::Text, .. }))
+            }
+            Leaf::Open { .. } | Leaf::Sealed(_) => false,
+        };
+        match self {
+            Leaf::Open { text, tag: Tag::Text | Tag::Quoted } => {
+                Leaf::Open { text, tag: if quoted { Tag::Quoted } else { Tag::Text } }
+            }
+            Leaf::Open { text, tag: Tag::Int | Tag::Float | Tag::Bool | Tag::Time } if quoted => {
+                Leaf::Open { text, tag: Tag::Quoted }
+            }
+            other @ (Leaf::Open { .. } | Leaf::Sealed(_)) => other,
+        }
+    }
+
     /// A second handle; sealed bytes are shared.
     #[must_use]
     pub fn share(&self) -> Self {
@@ -237,7 +262,7 @@ impl Leaf {
 
 fn value(text: String, tag: Tag) -> Option<Value> {
     let name = match tag {
-        Tag::Text => return Some(Value::Text(text)),
+        Tag::Text | Tag::Quoted => return Some(Value::Text(text)),
         Tag::Null => return Some(Value::Null),
         Tag::Bool => "tag:yaml.org,2002:bool",
         Tag::Int => "tag:yaml.org,2002:int",

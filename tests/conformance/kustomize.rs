@@ -72,19 +72,18 @@ fn open_kustomize_cases_render_as_kustomize_does() {
     assert!(report.is_empty(), "{report}");
 }
 
+/// `kustomize build`, objects in the order of the files.
+pub const PLAIN: Options =
+    Options { load_restrictor: LoadRestrictor::Root, plain_folders: PlainFolders::Refused, order: Order::AsWritten };
+
 #[test]
 fn committed_cases_render_as_the_real_kustomize_did() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kustomize/cases");
-    let options = Options {
-        load_restrictor: LoadRestrictor::Root,
-        plain_folders: PlainFolders::Refused,
-        order: Order::AsWritten,
-    };
     let mut count = 0;
     for case in std::fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()) {
         let root = std::fs::read_to_string(case.join("root")).unwrap();
         let path = RepoPath::root().resolve(root.trim()).unwrap();
-        let found = output(&case.join("input"), &path, options).unwrap();
+        let found = output(&case.join("input"), &path, PLAIN).unwrap();
         let expected: Vec<Value> = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
         compare(&expected, &found).unwrap_or_else(|difference| panic!("{}: {difference}", case.display()));
         count += 1;
@@ -125,6 +124,11 @@ fn judge(case: &Path) -> Result<(), String> {
 fn output(input: &Path, path: &RepoPath, options: Options) -> Result<Vec<Value>, String> {
     let mut files = BTreeMap::new();
     read(input, input, &mut files);
+    rendered(files, path, options)
+}
+
+/// The same of files.
+pub fn rendered(files: BTreeMap<RepoPath, Vec<u8>>, path: &RepoPath, options: Options) -> Result<Vec<Value>, String> {
     let sources = gather(Tree::local(files), path, &options).map_err(|errors| errors.code().to_owned())?;
     let Ok(keys) = Keyring::read(Vec::new()) else { panic!("no keys are a set of keys") };
     let opened = sops::unseal(sources, &keys).map_err(|errors| errors.code().to_owned())?;
@@ -157,7 +161,7 @@ fn read(top: &Path, folder: &Path, files: &mut BTreeMap<RepoPath, Vec<u8>>) {
 }
 
 /// Compares as the comparer of the collection does: by position, numbers by value, everything else exactly.
-fn compare(expected: &[Value], found: &[Value]) -> Result<(), String> {
+pub fn compare(expected: &[Value], found: &[Value]) -> Result<(), String> {
     let name = |object: &Value| format!("{}/{}", object["kind"], object["metadata"]["name"]).replace('"', "");
     if expected.len() != found.len() {
         return Err(format!("{} objects, and should be {}", found.len(), expected.len()));

@@ -6,6 +6,7 @@ pub mod documents;
 pub mod gitserver;
 pub mod gotool;
 pub mod mutate;
+pub mod reference;
 pub mod repo;
 pub mod signing;
 pub mod story;

@@ -6,7 +6,7 @@ use crate::kustomize::resource::Resource;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::select::Id;
 use crate::kustomize::source::Documents;
-use crate::kustomize::tree::Tree;
+use crate::kustomize::tree::{Leaf, Tag, Tree};
 use crate::model::Place;
 
 use super::{json, strategic};
@@ -71,8 +71,9 @@ impl Patches {
                         "several strategic merge patches in one entry cannot have a `target`; give each its own entry";
                     return Err(Error::new(Code::PatchInvalid, text));
                 };
+                let patch = with_text_labels(patch);
                 for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
-                    merge(resource, patch, entry, schema)?;
+                    merge(resource, &patch, entry, schema)?;
                 }
                 Ok(())
             }
@@ -82,6 +83,22 @@ impl Patches {
             }),
         }
     }
+}
+
+/// A patch whose labels are texts, whatever they were written as: so it is where a patch has a target.
+fn with_text_labels(patch: &Resource) -> Resource {
+    let mut patch = Resource::new(patch.body.share(), patch.place.clone());
+    let metadata = patch.body.as_map_mut().and_then(|body| body.get_mut("metadata")?.as_map_mut());
+    if let Some(Tree::Map(labels)) = metadata.and_then(|metadata| metadata.get_mut("labels")) {
+        for (_, value) in labels.iter_mut() {
+            if let Tree::Leaf(Leaf::Open { tag, .. }) = value
+                && *tag != Tag::Null
+            {
+                *tag = Tag::Text;
+            }
+        }
+    }
+    patch
 }
 
 /// Applies strategic merge patches by their own identity.

@@ -8,7 +8,8 @@ use super::strategic::merge;
 
 /// Merges `patch` into `target` by `keys`; by value where there are none.
 ///
-/// Elements of the patch come first, then what remains of the target, as kustomize does.
+/// Elements of the patch come first, then what remains of the target. Where several keys are in use, elements that both
+/// have stay where the target has them. As kustomize does.
 pub fn merge_by_keys(
     target: Vec<Tree>,
     patch: Vec<Tree>,
@@ -19,6 +20,10 @@ pub fn merge_by_keys(
         return Ok(by_value(target, patch));
     }
     let about = known.and_then(Known::elements);
+    let in_use = |key: &&String| {
+        target.iter().chain(&patch).any(|element| key_values(element, std::slice::from_ref(*key))[0].is_some())
+    };
+    let stay = keys.iter().filter(in_use).count() > 1;
     let mut target: Vec<Slot> = target.into_iter().map(|tree| Slot::Whole(Box::new(tree))).collect();
     let mut first: Vec<Tree> = Vec::with_capacity(patch.len());
     for element in patch {
@@ -41,11 +46,11 @@ pub fn merge_by_keys(
             }
             continue;
         }
-        let counterpart = target.iter().position(|slot| match slot {
+        let counterpart_at = target.iter().position(|slot| match slot {
             Slot::Whole(tree) => matches_keys(tree, keys, &values),
-            Slot::Taken => false,
+            Slot::Merged(_) | Slot::Taken => false,
         });
-        let counterpart = counterpart.and_then(|at| std::mem::replace(&mut target[at], Slot::Taken).into_tree());
+        let counterpart = counterpart_at.and_then(|at| std::mem::replace(&mut target[at], Slot::Taken).into_tree());
         if let Some(mut merged) = merge(counterpart, Some(element), about.as_ref())? {
             if let Tree::Map(fields) = &mut merged {
                 for (key, value) in keys.iter().zip(&values) {
@@ -54,29 +59,37 @@ pub fn merge_by_keys(
                     }
                 }
             }
-            if !merged.is_empty() {
-                first.push(merged);
+            match (merged.is_empty(), counterpart_at.filter(|_| stay)) {
+                (true, _) => {}
+                (false, Some(at)) => target[at] = Slot::Merged(Box::new(merged)),
+                (false, None) => first.push(merged),
             }
         }
     }
     for slot in target {
-        let Some(tree) = slot.into_tree() else { continue };
-        if let Some(tree) = merge(Some(tree), None, about.as_ref())? {
-            first.push(tree);
+        match slot {
+            Slot::Taken => {}
+            Slot::Merged(tree) => first.push(*tree),
+            Slot::Whole(tree) => first.extend(merge(Some(*tree), None, about.as_ref())?),
         }
     }
     Ok(first)
 }
 
+/// A place in the target.
 enum Slot {
+    /// What was there.
     Whole(Box<Tree>),
+    /// What was there, with the patch's element.
+    Merged(Box<Tree>),
+    /// Nothing any more.
     Taken,
 }
 
 impl Slot {
     fn into_tree(self) -> Option<Tree> {
         match self {
-            Slot::Whole(tree) => Some(*tree),
+            Slot::Whole(tree) | Slot::Merged(tree) => Some(*tree),
             Slot::Taken => None,
         }
     }

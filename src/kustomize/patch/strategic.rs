@@ -50,6 +50,7 @@ pub fn merge(target: Option<Tree>, patch: Option<Tree>, known: Option<&Known>) -
             Ok(Some(Tree::List(merged)))
         }
         (Some(target @ Tree::Leaf(_)), None) => Ok(Some(target)),
+        (Some(Tree::Leaf(target)), Some(Tree::Leaf(patch))) => Ok(Some(Tree::Leaf(patch.in_place_of(&target)))),
         (Some(_), Some(patch)) => Ok(Some(patch)),
     }
 }
@@ -92,9 +93,14 @@ fn insert(patch: Tree, known: Option<&Known>) -> Result<Option<Tree>, Error> {
             Directive::Delete => Ok(None),
             Directive::Replace | Directive::Merge => insert_map(patch, known).map(|map| Some(Tree::Map(map))),
         },
-        Tree::List(patch) => {
+        Tree::List(mut patch) => {
             let Some(keys) = known.and_then(Known::merged_by) else { return Ok(Some(Tree::List(patch))) };
-            merge_by_keys(Vec::new(), patch, keys, known).map(|list| Some(Tree::List(list)))
+            match directive_of_list(&mut patch)? {
+                Directive::Delete => Ok(None),
+                Directive::Replace | Directive::Merge => {
+                    merge_by_keys(Vec::new(), patch, keys, known).map(|list| Some(Tree::List(list)))
+                }
+            }
         }
     }
 }
