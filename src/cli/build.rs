@@ -43,7 +43,7 @@ pub struct Args {
     /// File with the Repository whose `trust` decides about the revision
     #[arg(long, value_name = "FILE", requires = "at")]
     repository: Option<PathBuf>,
-    /// Say the SHA-256 digest of what is printed
+    /// Say how many objects there are, and the SHA-256 digest of them as JSON, one a line
     #[arg(short, long)]
     verbose: bool,
     /// A file of age identities
@@ -82,12 +82,14 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
         order: Order::AsWritten,
     };
     if let (Some(revision), Some(file)) = (&args.at, &args.repository) {
-        return match judged(args, revision, file, &mut console)? {
-            None => Ok(Outcome::Finding),
-            Some((tree, path)) => match kustomize::gather(tree, &path, &options) {
-                Ok(sources) => rendered(args, sources, &path, options, console),
-                Err(errors) => Ok(refused(console, &errors)),
-            },
+        let (tree, path) = match judged(args, revision, file)? {
+            Ok(judged) => judged,
+            Err(verdict) => return refused_revision(&verdict, &mut console),
+        };
+        return match kustomize::gather(tree, &path, &options).map(Sources::judge_inputs) {
+            Ok(Ok(sources)) => rendered(args, sources, &path, options, console),
+            Ok(Err(refusal)) => refused_revision(&Verdict::Refused(refusal), &mut console),
+            Err(errors) => Ok(refused(console, &errors)),
         };
     }
     match gathered(args, options)? {
@@ -96,13 +98,8 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     }
 }
 
-/// The tree of the revision, and the folder in it, if the revision is accepted; otherwise it has been said why not.
-fn judged(
-    args: &Args,
-    revision: &str,
-    file: &Path,
-    console: &mut Console<'_>,
-) -> Result<Option<(Tree<Signed>, RepoPath)>, Failure> {
+/// The tree of the revision, and the folder in it; or why it is not accepted.
+fn judged(args: &Args, revision: &str, file: &Path) -> Result<Result<(Tree<Signed>, RepoPath), Verdict>, Failure> {
     // The folder need not be there any more: it is one of the commit.
     let unreadable =
         |error: std::io::Error| Failure::because("missing-file", format!("{}", args.dir.display()), &error);
@@ -115,18 +112,20 @@ fn judged(
     let path = path.map_err(|error| Failure::because("usage", args.dir.display(), &error))?;
     let repository =
         git::Repository::open(top).map_err(|error| Failure::because(error.code(), top.display(), &error))?;
-    let refused = match repository_file::read(file)? {
-        Err(error) => Verdict::NoPolicy(error),
-        Ok(file) => {
-            let fetched = fetched(top, Some(revision), &repository, &file)?;
-            match verify(fetched, &file.policy, &Base::default(), Some(&path), System.now()) {
-                Ok(verified) => return Ok(Some((verified.into_tree(), path))),
-                Err(refusal) => Verdict::Refused(refusal),
-            }
-        }
+    let file = match repository_file::read(file)? {
+        Ok(file) => file,
+        Err(error) => return Ok(Err(Verdict::NoPolicy(error))),
     };
-    refused.explain(console).map_err(|error| Failure::because("output", "the verdict cannot be written", &error))?;
-    Ok(None)
+    let fetched = fetched(top, Some(revision), &repository, &file)?;
+    Ok(match verify(fetched, &file.policy, &Base::default(), Some(&path), System.now()) {
+        Ok(verified) => Ok((verified.into_tree(), path)),
+        Err(refusal) => Err(Verdict::Refused(refusal)),
+    })
+}
+
+fn refused_revision(verdict: &Verdict, console: &mut Console<'_>) -> Result<Outcome, Failure> {
+    verdict.explain(console).map_err(|error| Failure::because("output", "the verdict cannot be written", &error))?;
+    Ok(Outcome::Finding)
 }
 
 fn rendered<O: Origin>(
@@ -247,7 +246,7 @@ fn print(args: &Args, objects: &[Object], console: Console<'_>) -> Result<Outcom
             }
             digest.update(b"\n");
         }
-        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = digest.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let what = if args.reveal { "" } else { " (decrypted values left out)" };
         drop(writeln!(console.talk, "{} objects, sha256:{hex}{what}", objects.len()));
     }

@@ -9,7 +9,7 @@ use super::repository_file::{self, RepositoryFile, fetched};
 use super::verdict::{Heading, Verdict};
 use super::{Console, Failure, Outcome, explain, report};
 use crate::clock::{Clock as _, System};
-use crate::git::{Oid, Repository};
+use crate::git::{Commit, Oid, Repository};
 use crate::kustomize;
 use crate::model::RepoPath;
 use crate::trust::{Base, Refusal, Verified, verify};

@@ -145,12 +145,12 @@ impl Making {
                 add("images", entry);
             }
             10 => {
-                let scaled = objects.iter().filter(|object| matches!(object.kind, "Deployment" | "StatefulSet"));
-                if let Some(object) = scaled.last() {
+                let scaled = |object: &&Written| matches!(object.kind, "Deployment" | "StatefulSet");
+                if let Some(object) = objects.iter().rfind(scaled) {
                     add("replicas", json!({"name": object.name, "count": 7}));
                 }
             }
-            11 | 12 | 13 if !objects.is_empty() => {
+            11..=13 if !objects.is_empty() => {
                 let object = random.one(objects).clone();
                 let patch = yaml(&strategic(&object, random), random);
                 let entry = match random.below(4) {
@@ -184,27 +184,8 @@ impl Making {
                 }
             }
             _ => {
-                let (kind, more) = random
-                    .one(&[
-                        ("PrefixTransformer", json!({"prefix": "t-", "fieldSpecs": [{"path": "metadata/name"}]})),
-                        (
-                            "LabelTransformer",
-                            json!({"labels": {"l": "m"}, "fieldSpecs": [{"path": "metadata/labels", "create": true}]}),
-                        ),
-                        (
-                            "AnnotationsTransformer",
-                            json!({"annotations": {"q": "r"}, "fieldSpecs": [{"path": "spec/template/metadata/annotations",
-                                "create": true, "kind": "Deployment"}]}),
-                        ),
-                        ("ReplicaCountTransformer", json!({"replica": {"name": "web", "count": 4}, "fieldSpecs":
-                            [{"path": "spec/replicas", "create": true, "kind": "Deployment"}]})),
-                    ])
-                    .clone();
-                let mut plugin = json!({"apiVersion": "builtin", "kind": kind, "metadata": {"name": "plugin"}});
-                for (key, value) in more.as_object().unwrap() {
-                    plugin[key] = value.clone();
-                }
                 if !has_transformers {
+                    let plugin = transformer(random);
                     add("transformers", json!(yaml(&plugin, random)));
                 }
             }
@@ -257,4 +238,32 @@ impl Making {
             list.push(entry);
         }
     }
+}
+
+/// One of the built-in transformers, as a plugin's document.
+fn transformer(random: &mut Random) -> Value {
+    let (kind, more) = random
+        .one(&[
+            ("PrefixTransformer", json!({"prefix": "t-", "fieldSpecs": [{"path": "metadata/name"}]})),
+            (
+                "LabelTransformer",
+                json!({"labels": {"l": "m"}, "fieldSpecs": [{"path": "metadata/labels", "create": true}]}),
+            ),
+            (
+                "AnnotationsTransformer",
+                json!({"annotations": {"q": "r"}, "fieldSpecs": [{"path": "spec/template/metadata/annotations",
+                    "create": true, "kind": "Deployment"}]}),
+            ),
+            (
+                "ReplicaCountTransformer",
+                json!({"replica": {"name": "web", "count": 4}, "fieldSpecs":
+                [{"path": "spec/replicas", "create": true, "kind": "Deployment"}]}),
+            ),
+        ])
+        .clone();
+    let mut plugin = json!({"apiVersion": "builtin", "kind": kind, "metadata": {"name": "plugin"}});
+    for (key, value) in more.as_object().unwrap() {
+        plugin[key] = value.clone();
+    }
+    plugin
 }
