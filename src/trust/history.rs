@@ -1,6 +1,6 @@
 //! The graph of commits, read object by object. References, replacements, grafts and shallow marks are never asked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -11,8 +11,11 @@ use crate::git::{Kind, Objects, Oid};
 
 /// Upper bound on any object, in bytes.
 pub(super) const MAX_OBJECT: u64 = 64 << 20;
-/// Upper bound on the commits looked at in one judgement: a few hundred bytes are kept for each.
-const MAX_COMMITS: usize = 2_000_000;
+/// Upper bound on the commits looked at in one judgement: some 300 bytes are kept for each.
+const MAX_COMMITS: usize = 500_000;
+/// Upper bound on the steps from commit to commit in one judgement. Every merge asks where its parents last met, so that
+/// a history made for it could cost the square of its length.
+pub(super) const MAX_STEPS: u64 = 20_000_000;
 
 /// Tree, parents and date of a commit, as Git reads them.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub(super) struct Links {
 pub(super) struct History<'a> {
     objects: &'a Objects,
     links: RefCell<HashMap<Oid, Rc<Links>>>,
+    steps_left: Cell<u64>,
 }
 
 /// What a walk from a commit to its ancestors met.
@@ -41,11 +45,25 @@ pub(super) struct Walk {
 
 impl<'a> History<'a> {
     pub(super) fn new(objects: &'a Objects) -> Self {
-        Self { objects, links: RefCell::default() }
+        Self { objects, links: RefCell::default(), steps_left: Cell::new(MAX_STEPS) }
     }
 
     pub(super) fn objects(&self) -> &'a Objects {
         self.objects
+    }
+
+    /// From now on this many steps may be made.
+    pub(super) fn allow(&self, steps: u64) {
+        self.steps_left.set(steps);
+    }
+
+    /// Counts `steps` that end at `id`.
+    pub(super) fn step(&self, id: &Oid, steps: u64) -> Judgement<()> {
+        let Some(left) = self.steps_left.get().checked_sub(steps) else {
+            return Err(Fault::new(Reason::LimitExceeded, "too many steps from commit to commit").at(*id));
+        };
+        self.steps_left.set(left);
+        Ok(())
     }
 
     /// The commit, read strictly.
@@ -84,6 +102,7 @@ impl<'a> History<'a> {
         let mut walk = Walk { met: HashSet::new(), stopped: false, ended: false };
         let mut open = vec![*head];
         while let Some(id) = open.pop() {
+            self.step(&id, 1)?;
             if Some(&id) == stop {
                 walk.stopped = true;
                 continue;
@@ -103,6 +122,7 @@ impl<'a> History<'a> {
         let mut met = HashSet::from([*head]);
         let mut open = BinaryHeap::from([(i64::MAX, *head)]);
         while let Some((_, id)) = open.pop() {
+            self.step(&id, 1)?;
             if id == *ancestor {
                 return Ok(true);
             }
@@ -124,6 +144,7 @@ impl<'a> History<'a> {
         let mut seen = HashSet::new();
         let mut open = vec![(*head, false)];
         while let Some((id, parents_done)) = open.pop() {
+            self.step(&id, 1)?;
             if parents_done {
                 order.push(id);
             } else if commits.contains(&id) && seen.insert(id) {

@@ -40,6 +40,8 @@ fn paint(history: &History<'_>, ours: &[Oid], theirs: &Oid) -> Judgement<Vec<Oid
     let mut found = Vec::new();
     while open.iter().any(|(_, id)| paint[id] & STALE == 0) {
         let Some((_, id)) = open.pop() else { break };
+        // Whether something fresh is left was asked of all that is open.
+        history.step(&id, 1 + open.len() as u64)?;
         let mut colour = paint[&id];
         if colour & STALE == 0 && colour & COMMON == COMMON {
             if !found.contains(&id) {

@@ -33,6 +33,7 @@ mod ssh;
 mod sshsig;
 mod tag;
 mod text_merge;
+mod threshold;
 mod time;
 mod tree;
 mod verified;

@@ -8,11 +8,16 @@ use super::history::{History, Walk};
 use super::policy::{Mode, Policy};
 use crate::git::Oid;
 
-/// The commits to be judged, every parent before its children.
-///
-/// Reachable from `head` and not from `applied` (before the first apply: not from the pinned root), as far as the mode
-/// asks for them.
-pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied: Option<&Oid>) -> Judgement<Vec<Oid>> {
+/// What lies between the base and the head.
+pub(super) struct Range {
+    /// Reachable from the head and not from what was applied (before the first apply: not from the pinned root).
+    pub(super) new: HashSet<Oid>,
+    /// Those of them that the mode asks to be judged, every parent before its children.
+    pub(super) judge: Vec<Oid>,
+}
+
+/// The commits that are new, and those to be judged.
+pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied: Option<&Oid>) -> Judgement<Range> {
     let base = applied.unwrap_or(&policy.root);
     let walk = history.walk(head, Some(base))?;
     refuse_other_root(history, policy, head, base, &walk)?;
@@ -24,8 +29,8 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied
         }
         new.retain(|id| !old.contains(id));
     }
-    match policy.mode {
-        Mode::EveryCommit => history.parents_first(head, &new),
+    let judge = match policy.mode {
+        Mode::EveryCommit => history.parents_first(head, &new)?,
         Mode::FirstParent => {
             let mut line = first_parent_line(history, head, |id| new.contains(id))?;
             let end = line.pop();
@@ -34,11 +39,12 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied
                 return Err(Fault::new(Reason::FirstParentDiscontinuity, fact).at(*head));
             }
             line.reverse();
-            Ok(line)
+            line
         }
-        Mode::Head => Ok(new.get(head).copied().into_iter().collect()),
-        Mode::Tag => Ok(Vec::new()),
-    }
+        Mode::Head => new.get(head).copied().into_iter().collect(),
+        Mode::Tag => Vec::new(),
+    };
+    Ok(Range { new, judge })
 }
 
 /// What is not judged again: all that `base` descends from. Where what was applied is gone from the repository, which

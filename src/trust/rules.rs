@@ -55,14 +55,7 @@ impl<'a> Rules<'a> {
 
     /// Judges the annotated tag `tag`, object `id`, on `target` by rules 2 to 5, 8 and 9.
     pub(super) fn tag(&self, id: &Oid, tag: &payload::Tag, target: &Oid) -> Judgement<Signer> {
-        let signer = match &self.signers_file {
-            None => self.listed(&tag.signed, tag.tagger.date)?,
-            // The target was judged by nobody; what was applied last was.
-            Some(file) => {
-                let signers = file.of_parents(&[self.base])?;
-                self.in_repository(&tag.signed, tag.tagger.date, &signers)?
-            }
-        };
+        let signer = self.tagger(tag)?;
         let commit = self.history.commit(target)?;
         // Nobody judged the target, so its date proves nothing; that of what was applied does.
         let before = [commit.committer.date, self.history.links(&self.base)?.date];
@@ -75,6 +68,24 @@ impl<'a> Rules<'a> {
         if self.policy.rollback_to.as_ref() != Some(target) {
             self.judge_paths(id, &commit, &signer)?;
         }
+        Ok(signer)
+    }
+
+    /// Who signed a tag, if the signature is good, whatever else is wrong with it.
+    pub(super) fn tagger(&self, tag: &payload::Tag) -> Judgement<Signer> {
+        match &self.signers_file {
+            None => self.listed(&tag.signed, tag.tagger.date),
+            // The target was judged by nobody; what was applied last was.
+            Some(file) => self.in_repository(&tag.signed, tag.tagger.date, &file.of_parents(&[self.base])?),
+        }
+    }
+
+    /// The signer of `id` if the signature counts as an approval: it is good, at an honest time, and bound as it must be.
+    pub(super) fn approval(&self, id: &Oid) -> Judgement<Signer> {
+        let commit = self.history.commit(id)?;
+        let signer = self.signed_by(&commit)?;
+        self.judge_time(&commit)?;
+        self.judge_address(&commit.committer, &signer)?;
         Ok(signer)
     }
 
@@ -104,8 +115,8 @@ impl<'a> Rules<'a> {
             return Err(Fault::new(Reason::Unsigned, "it is not signed"));
         }
         let mut judges = file.of_parents(&commit.parents)?;
-        // In this mode nobody judged the parents, so they must not hand out trust by themselves.
-        if self.policy.mode == Mode::Head {
+        // Where nobody judged the parents they must not hand out trust by themselves.
+        if self.parents_are_unjudged() {
             judges.extend(file.of_parents(&[self.base])?);
         }
         self.in_repository(&commit.signed, date, &judges)
@@ -144,11 +155,18 @@ impl<'a> Rules<'a> {
         for parent in &commit.parents {
             dates.push(self.history.links(parent)?.date);
         }
-        // Nobody judged the parents in this mode: they must not lead the date back either.
-        if self.policy.mode == Mode::Head {
+        // Where nobody judged the parents they must not lead the date back either.
+        if self.parents_are_unjudged() {
             dates.push(self.history.links(&self.base)?.date);
         }
         self.policy.skew.judge(commit.committer.date, &dates, self.now)
+    }
+
+    fn parents_are_unjudged(&self) -> bool {
+        match self.policy.mode {
+            Mode::Head | Mode::Tag => true,
+            Mode::EveryCommit | Mode::FirstParent => false,
+        }
     }
 
     fn judge_address(&self, ident: &payload::Ident, signer: &Signer) -> Judgement<()> {

@@ -52,10 +52,13 @@ impl Signer {
         (!self.names.is_empty()).then_some(self)
     }
 
-    /// Whether the two may be one person: they share a name, or a pattern of one fits the other.
+    /// Whether the two may be one person: they share a key or a name, or a pattern of one fits the other.
     fn meets(&self, other: &Signer) -> bool {
         let by_pattern = |signer: &Signer| signer.names.iter().any(|name| name.contains(['*', '?']));
-        self.may_be(&other.names) || other.may_be(&self.names) || by_pattern(self) && by_pattern(other)
+        self.key == other.key
+            || self.may_be(&other.names)
+            || other.may_be(&self.names)
+            || by_pattern(self) && by_pattern(other)
     }
 }
 
@@ -79,7 +82,7 @@ mod tests {
 
     fn signer(names: &[&str]) -> Signer {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        Signer { names, speaks_for: vec![], key: String::new(), kind: SignatureKind::Ssh }
+        Signer { key: format!("SHA256:{names:?}"), names, speaks_for: vec![], kind: SignatureKind::Ssh }
     }
 
     #[test]
@@ -88,6 +91,12 @@ mod tests {
         assert_eq!(people(&[signer(&["a"]), signer(&["b"]), signer(&["a", "b"])]), 1);
         assert_eq!(people(&[signer(&["a"]), signer(&["b"])]), 2);
         assert_eq!(people(&[]), 0);
+    }
+
+    #[test]
+    fn one_key_under_two_names_is_one_person() {
+        let other = Signer { key: signer(&["a"]).key, ..signer(&["b"]) };
+        assert_eq!(people(&[signer(&["a"]), other]), 1);
     }
 
     #[test]

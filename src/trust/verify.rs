@@ -6,14 +6,20 @@ use jiff::Timestamp;
 
 use super::fault::{Fault, Judgement};
 use super::foreign::Foreign;
-use super::history::History;
+use super::history::{History, MAX_STEPS};
 use super::policy::{Mode, Policy};
+use super::range::Range;
 use super::rules::Rules;
-use super::signer::{self, Signer};
+use super::signer::Signer;
+use super::threshold::{self, Line};
 use super::verified::{Judged, Verified};
 use super::{Reason, Refusal, range, tag, tree};
 use crate::git::{Commit, Fetched, Objects, Oid};
 use crate::model::RepoPath;
+
+/// Upper bound on the steps that a head without a good signature is worth: enough to say whether it also leaves the
+/// history, too few to keep anybody busy.
+const MAX_STEPS_BELOW_DOUBT: u64 = 10_000;
 
 /// What was applied before: where judging begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,16 +109,15 @@ impl Subject<'_> {
             Mode::EveryCommit | Mode::FirstParent | Mode::Head => None,
         };
         let base = self.base.applied.as_ref().unwrap_or(&self.policy.root);
-        let new = range::decide(self.history, self.policy, head, self.base.applied.as_ref())
-            .map_err(|fault| self.prefer_broken_head(fault))?;
         let rules = Rules::new(self.policy, self.history, self.standing(base), self.path, self.now);
+        let range = self.range(&rules, tag.as_ref().map(|(_, tag)| tag))?;
         let mut head_signer = None;
         if let Some((id, tag)) = tag {
             let signer = rules.tag(&id, &tag, head).map_err(|fault| fault.at(id))?;
             judged.push(signer.judged(id));
             head_signer = Some(signer);
         }
-        for id in &new {
+        for id in &range.judge {
             let signer = rules.commit(id)?;
             judged.push(signer.judged(*id));
             if id == head {
@@ -121,11 +126,30 @@ impl Subject<'_> {
         }
         if let Some(signer) = head_signer {
             self.judge_promotion(&signer)?;
-            self.judge_threshold(&rules, signer)?;
+            threshold::judge(&rules, &Line { head: *head, base: *base, new: &range.new }, signer)?;
         }
         let root_tree = self.history.links(head)?.tree;
         let files = tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))?;
         Ok((files, rules.into_foreign()))
+    }
+
+    /// Which commits are new. Below a head that nobody who counts has signed, not much is walked to find out.
+    fn range(&self, rules: &Rules<'_>, tag: Option<&super::payload::Tag>) -> Judgement<Range> {
+        let head = &self.commit.head;
+        let signed = match tag {
+            Some(tag) => rules.tagger(tag).map_err(|fault| fault.at(self.commit.tag.unwrap_or(*head))),
+            None => rules.signer(head).map_err(|fault| fault.at(*head)),
+        };
+        // What is pinned, applied or chosen by the administrator is asked for no signature.
+        let chosen = [Some(&self.policy.root), self.base.applied.as_ref(), self.policy.rollback_to.as_ref()];
+        let doubt = signed.err().filter(|_| !chosen.contains(&Some(head)));
+        self.history.allow(if doubt.is_some() { MAX_STEPS_BELOW_DOUBT } else { MAX_STEPS });
+        let range = range::decide(self.history, self.policy, head, self.base.applied.as_ref());
+        self.history.allow(MAX_STEPS);
+        range.map_err(|fault| match doubt {
+            Some(doubt) if fault.reason == Reason::LimitExceeded => doubt,
+            Some(_) | None => self.prefer_broken_head(fault),
+        })
     }
 
     /// What the new commits stand on: what was applied, but the pinned root where the administrator chose an older one.
@@ -171,35 +195,5 @@ impl Subject<'_> {
         }
         let fact = format!("the head is signed by {}, who is no promoter", signer.names.join(","));
         Err(Fault::new(Reason::HeadNotPromoted, fact).at(self.commit.head))
-    }
-
-    /// Counts who signed the commits on the first-parent line that carry exactly the head's tree. A forge is nobody: its
-    /// key signs for whoever pressed a button.
-    fn judge_threshold(&self, rules: &Rules<'_>, head_signer: Signer) -> Judgement<()> {
-        let needed = self.policy.threshold;
-        if needed <= 1 {
-            return Ok(());
-        }
-        let tree = self.history.links(&self.commit.head)?.tree;
-        let person = |signer: &Signer| !signer.may_be(&self.policy.merge_only);
-        let mut signers: Vec<Signer> = Some(head_signer).into_iter().filter(person).collect();
-        let mut at = self.commit.head;
-        while at != self.policy.root && signer::people(&signers) < needed {
-            let links = self.history.links(&at)?;
-            if links.tree != tree {
-                break;
-            }
-            signers.extend(rules.signer(&at).ok().filter(person));
-            match links.parents.first() {
-                Some(parent) => at = *parent,
-                None => break,
-            }
-        }
-        let people = signer::people(&signers);
-        if people >= needed {
-            return Ok(());
-        }
-        let fact = format!("{people} of {needed} principals signed the head's tree");
-        Err(Fault::new(Reason::ThresholdNotMet, fact).at(self.commit.head))
     }
 }

@@ -5,6 +5,7 @@ mod history;
 mod objects;
 mod place;
 mod signers;
+mod threshold;
 mod tls;
 mod transport;
 mod trees;

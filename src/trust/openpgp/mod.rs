@@ -34,13 +34,17 @@ pub(super) fn judge(
         return Err(Fault::new(Reason::UnknownSigner, format!("key {} is not listed", named.join(" or "))));
     }
     // Several certificates may hold the same key. One in which it is in order is enough, unless another revokes it.
-    let mut signer = None;
+    // Listed for several principals it speaks for each, as a key on several lines of allowed_signers does.
+    let mut signer: Option<Signer> = None;
     let mut first_fault = None;
     for candidate in candidates {
         match candidate.judge(&signature, payload, outline.created) {
             Ok(key) => {
-                let names = vec![candidate.principal.to_owned()];
-                signer.get_or_insert(Signer { names, speaks_for: vec![], key, kind: SignatureKind::Pgp });
+                let nobody = || Signer { names: vec![], speaks_for: vec![], key, kind: SignatureKind::Pgp };
+                let signer = signer.get_or_insert_with(nobody);
+                if !signer.is_among(&[candidate.principal.to_owned()]) {
+                    signer.names.push(candidate.principal.to_owned());
+                }
             }
             Err(fault) if fault.reason == Reason::RevokedKey => return Err(fault),
             // Without an issuer every key was tried, and one that does not fit says nothing.
