@@ -1,3 +1,6 @@
 //! The whole pipeline on a real control plane.
 
+mod refused;
+mod scene;
+mod stage;
 mod story;

@@ -56,6 +56,11 @@ impl Signers {
         Self { dir }
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// A new SSH key of type `kind` (`ed25519`, `ecdsa`, `rsa`) for `principal`.
     pub fn ssh_key(&self, principal: &str, kind: &str) -> SshKey {
         let private = self.dir.path().join(format!("{}-{kind}", principal.replace(['/', '@', '.'], "_")));

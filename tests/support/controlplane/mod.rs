@@ -44,15 +44,20 @@ impl ControlPlane {
 
     /// One of its own, or the given cluster.
     pub fn start() -> Result<Self, String> {
+        let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        let Some(given) = set("GITWARRANT_TEST_KUBECONFIG") else { return Self::start_own() };
+        let kubeconfig = PathBuf::from(given);
+        if !kubeconfig.is_file() {
+            return Err(format!("GITWARRANT_TEST_KUBECONFIG: {} is not a file", kubeconfig.display()));
+        }
+        Ok(Self { kubeconfig, controllers: true, parts: Vec::new(), folder: None, took: Duration::ZERO })
+    }
+
+    /// One of its own, whatever cluster is given: for what nobody wants on a cluster that others use.
+    pub fn start_own() -> Result<Self, String> {
         let begin = Instant::now();
         let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-        let mut plane = if let Some(given) = set("GITWARRANT_TEST_KUBECONFIG") {
-            let kubeconfig = PathBuf::from(given);
-            if !kubeconfig.is_file() {
-                return Err(format!("GITWARRANT_TEST_KUBECONFIG: {} is not a file", kubeconfig.display()));
-            }
-            Self { kubeconfig, controllers: true, parts: Vec::new(), folder: None, took: Duration::ZERO }
-        } else if let Some(binaries) = set("KUBEBUILDER_ASSETS") {
+        let mut plane = if let Some(binaries) = set("KUBEBUILDER_ASSETS") {
             let folder = temporary()?;
             let parts = assets::start(Path::new(&binaries), folder.path())?;
             let kubeconfig = assets::kubeconfig(folder.path());

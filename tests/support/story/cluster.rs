@@ -53,8 +53,24 @@ impl Administrator {
         Ok(())
     }
 
-    /// Applies one object.
+    /// Definitions, namespace and roles of the agent, as they are shipped; it runs outside, as a process of this machine.
+    pub async fn install(&mut self) -> Result<(), String> {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        self.apply_folder(&source.join("deploy/crds"), |_| true).await?;
+        let wanted = |object: &Value| matches!(object["kind"].as_str(), Some("Namespace" | "ServiceAccount"));
+        self.apply_folder(&source.join("deploy/base"), wanted).await?;
+        self.apply_folder(&source.join("deploy/rbac"), |_| true).await
+    }
+
+    /// Applies one object, and remembers it for [`Self::take_back`].
     pub async fn apply(&mut self, object: Value) -> Result<(), String> {
+        let applied = self.put(&object).await?;
+        self.applied.push(applied);
+        Ok(())
+    }
+
+    /// Applies one object; where it lives.
+    pub async fn put(&self, object: &Value) -> Result<(Option<String>, ApiResource, String), String> {
         let text = |path: &str| object.pointer(path).and_then(Value::as_str).map(str::to_owned);
         let (version, kind) = (text("/apiVersion").unwrap_or_default(), text("/kind").unwrap_or_default());
         let name = text("/metadata/name").unwrap_or_default();
@@ -62,10 +78,9 @@ impl Administrator {
         let resource = self.resource(&GroupVersionKind::gvk(group, version, &kind)).await?;
         let namespace = text("/metadata/namespace");
         let patch = PatchParams::apply("administrator").force();
-        let applied = self.api(namespace.as_deref(), &resource).patch(&name, &patch, &Patch::Apply(&object)).await;
+        let applied = self.api(namespace.as_deref(), &resource).patch(&name, &patch, &Patch::Apply(object)).await;
         applied.map_err(|error| format!("{kind} {name}: {error}"))?;
-        self.applied.push((namespace, resource, name));
-        Ok(())
+        Ok((namespace, resource, name))
     }
 
     /// Deletes everything that was applied, the last first: on a cluster that others use.

@@ -1,9 +1,10 @@
 //! The story that `cargo demo` tells and `cargo test` checks: one signed commit, all the way into a real cluster, and
 //! what does not get there.
 
-mod cluster;
+pub mod agent;
+pub mod cluster;
 mod steps;
-mod world;
+pub mod world;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

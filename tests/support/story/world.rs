@@ -3,21 +3,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gitwarrant::keysource::age;
 use gitwarrant::sops::{Format, Recipients, Terms, seal};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::super::controlplane::ControlPlane;
 use super::super::gitserver::GitServer;
 use super::super::signing::{By, GpgKey, Signers, SshKey, run};
 use super::super::tools;
+use super::agent::Agent;
 use super::cluster::{Administrator, condition, documents, until};
 
 /// The agent's namespace.
@@ -28,7 +27,7 @@ pub const SYNCS: [(&str, &str, i32); 2] = [("staging", "shop-staging", 2), ("pro
 
 /// Everything the story acts on. What is not a given cluster ends with it.
 pub struct World {
-    agent: Option<Child>,
+    agent: Option<Agent>,
     pub(super) admin: Administrator,
     pub signers: Signers,
     pub alice: SshKey,
@@ -37,7 +36,6 @@ pub struct World {
     pub controllers: bool,
     root: String,
     url: String,
-    log: PathBuf,
     given: bool,
     age_key: String,
     _server: GitServer,
@@ -73,7 +71,6 @@ impl World {
         copy_example(&work.join("clusters"), &recipient)?;
         let server = GitServer::start(&folder.path().join("served"));
         let url = server.url("infra.git");
-        let log = folder.path().join("agent.log");
 
         let controllers = plane.has_controllers();
         let mut world = Self {
@@ -86,7 +83,6 @@ impl World {
             controllers,
             root,
             url,
-            log,
             given,
             age_key,
             _server: server,
@@ -94,7 +90,9 @@ impl World {
             plane,
         };
         world.prepare_cluster().await?;
-        world.start_agent(program).await?;
+        let mut agent = Agent::of(&world.admin, world.plane.kubeconfig(), program, world.folder.path()).await?;
+        agent.start()?;
+        world.agent = Some(agent);
         Ok(world)
     }
 
@@ -107,14 +105,7 @@ impl World {
             ));
         }
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-        self.admin.apply_folder(&source.join("deploy/crds"), |_| true).await?;
-        // The agent itself runs outside, as a process of this machine.
-        self.admin
-            .apply_folder(&source.join("deploy/base"), |object| {
-                matches!(object["kind"].as_str(), Some("Namespace" | "ServiceAccount"))
-            })
-            .await?;
-        self.admin.apply_folder(&source.join("deploy/rbac"), |_| true).await?;
+        self.admin.install().await?;
         let (allowed, certificate) = (Signers::allowed_signers(&[&self.alice]), self.signers.certificate(&self.bob));
         let home = |name: &str| json!({"name": name, "namespace": HOME});
         self.admin
@@ -130,37 +121,6 @@ impl World {
             }))
             .await?;
         self.admin.apply_file(&source.join("clusters/gitwarrant/tenants.yaml")).await
-    }
-
-    /// Starts the agent with a token of its own ServiceAccount: it is no administrator here either.
-    async fn start_agent(&mut self, program: &Path) -> Result<(), String> {
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.admin.client().clone(), HOME);
-        let wanted = TokenRequest {
-            spec: TokenRequestSpec { audiences: Vec::new(), expiration_seconds: Some(86_400), ..Default::default() },
-            ..Default::default()
-        };
-        let given = accounts.create_token_request("gitwarrant", &PostParams::default(), &wanted).await;
-        let given = given.map_err(|error| format!("a token for {HOME}/gitwarrant: {error}"))?;
-        let token = given.status.ok_or("the API server gave no token")?.token;
-        let file = self.folder.path().join("agent.kubeconfig");
-        let mut kubeconfig: Value = documents(self.plane.kubeconfig())?.remove(0);
-        for user in kubeconfig["users"].as_array_mut().into_iter().flatten() {
-            user["user"] = json!({"token": token});
-        }
-        write(&file, &kubeconfig.to_string())?;
-        let cache = self.folder.path().join("cache");
-        fs::create_dir_all(&cache).map_err(|error| error.to_string())?;
-        let flags = [
-            "agent".to_owned(),
-            "--kubeconfig".to_owned(),
-            file.display().to_string(),
-            "--listen".to_owned(),
-            "127.0.0.1:0".to_owned(),
-            "--cache".to_owned(),
-            cache.display().to_string(),
-        ];
-        self.agent = Some(tools::spawn_tied(program, &flags, &self.log)?);
-        Ok(())
     }
 
     /// The Repository and the Syncs of the example, with this world's address and pinned commit, and Syncs that take a
@@ -226,10 +186,7 @@ impl World {
 
     /// The process of the agent: the shell that it is tied to has no other child but one `cat`.
     pub fn agent(&self) -> Option<u32> {
-        let shell = self.agent.as_ref()?.id();
-        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
-        let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| name(pid).trim() == "gitwarrant")
+        self.agent.as_ref()?.id()
     }
 
     /// Git in the working copy.
@@ -268,12 +225,12 @@ impl World {
     async fn seen(&self, name: &str) -> String {
         let sync = self.syncs().get_opt(name).await.ok().flatten();
         let status = sync.map_or(Value::Null, |sync| sync.data["status"].clone());
-        format!("it says {status}\nthe agent said:\n{}", tools::tail(&self.log))
+        format!("it says {status}\nthe agent said:\n{}", self.agent.as_ref().map_or_else(String::new, |agent| tools::tail(&agent.log_file())))
     }
 
     /// Everything the agent has logged.
     pub(super) fn agent_log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        self.agent.as_ref().map_or_else(String::new, Agent::log)
     }
 
     /// What must stand in no log.
@@ -288,15 +245,17 @@ impl World {
 
     /// How to look around while it runs.
     pub fn directions(&self) -> Vec<String> {
-        vec![
+        [
             format!("export KUBECONFIG={}", self.plane.kubeconfig().display()),
             "kubectl get repositories,syncs,warrants -A".to_owned(),
             "kubectl get deployments,services,ingresses,secrets -A --field-selector metadata.namespace!=kube-system"
                 .to_owned(),
             format!("kubectl -n {HOME} get sync prod -o yaml"),
             format!("git -C {} log --show-signature", self.work.display()),
-            format!("tail -f {}", self.log.display()),
         ]
+        .into_iter()
+        .chain(self.agent.iter().map(|agent| format!("tail -f {}", agent.log_file().display())))
+        .collect()
     }
 
     /// How long the control plane took to serve, a first build included.
@@ -306,23 +265,10 @@ impl World {
 
     /// Ends the agent; on a given cluster, takes back what was put there.
     pub async fn leave(mut self) {
-        self.stop_agent();
+        drop(self.agent.take());
         if self.given {
             self.admin.take_back().await;
         }
-    }
-
-    fn stop_agent(&mut self) {
-        if let Some(mut agent) = self.agent.take() {
-            drop(agent.stdin.take());
-            drop(agent.wait());
-        }
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop_agent();
     }
 }
 
