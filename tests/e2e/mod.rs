@@ -1,6 +1,10 @@
 //! The whole pipeline on a real control plane.
 
+mod content;
+mod crash;
 mod refused;
+mod rights;
 mod scene;
+mod source;
 mod stage;
 mod story;

@@ -99,7 +99,7 @@ fn commit_dated_after_its_key_expired_is_refused() {
         scene.applied(&good).await;
         scene.write_map("settings", "red");
         let bad = scene.stage.signers.commit(&scene.work, "Late", By::Ssh(&key), now());
-        refuses(scene, &good, &bad, &bad, "KeyExpired").await;
+        refuses(scene, &good, &bad, &bad, "KeyNotValidAtTime").await;
     });
 }
 

@@ -168,7 +168,7 @@ impl Scene {
         let meta = |name: &str| json!({"name": name, "namespace": self.name});
         let may = json!(["get", "list", "watch", "create", "patch", "delete"]);
         let role = |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": name});
-        let mut bind = |name: &str, kind: &str, to: (&str, &str)| {
+        let bind = |name: &str, kind: &str, to: (&str, &str)| {
             let mut role = role(kind);
             role["name"] = json!(name);
             json!({

@@ -102,11 +102,6 @@ impl Stage {
     pub fn audit_log(&self) -> Option<PathBuf> {
         self.plane.audit_log()
     }
-
-    /// Whether owners' children are collected.
-    pub fn has_controllers(&self) -> bool {
-        self.plane.has_controllers()
-    }
 }
 
 /// What is shared is never dropped; a process that notices the end of this one sweeps its folders away.

@@ -177,6 +177,9 @@ impl Shared {
     fn speak(&self, stream: impl Read + Write) -> std::io::Result<()> {
         let mut stream = BufReader::new(stream);
         while let Some(request) = read_request(&mut stream)? {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             self.seen.lock().unwrap().push(request.seen.clone());
             let bend = self.bend.lock().unwrap().clone();
             let Some(response) = self.answer(&request, &bend)? else {

@@ -225,7 +225,10 @@ impl World {
     async fn seen(&self, name: &str) -> String {
         let sync = self.syncs().get_opt(name).await.ok().flatten();
         let status = sync.map_or(Value::Null, |sync| sync.data["status"].clone());
-        format!("it says {status}\nthe agent said:\n{}", self.agent.as_ref().map_or_else(String::new, |agent| tools::tail(&agent.log_file())))
+        format!(
+            "it says {status}\nthe agent said:\n{}",
+            self.agent.as_ref().map_or_else(String::new, |agent| tools::tail(&agent.log_file()))
+        )
     }
 
     /// Everything the agent has logged.

@@ -1,0 +1,217 @@
+//! `kill -9` at points that the API server has seen: after the next start the cluster equals the commit, nothing is
+//! orphaned, and the Warrant says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
+
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::scene::Scene;
+use super::stage::play_alone;
+use crate::support::signing::By;
+
+/// Waits until the API server has answered this many requests that `counts`, and kills the agent.
+fn kill_after(scene: &Scene, from: u64, count: usize, counts: impl Fn(&str, &str) -> bool) {
+    let begin = Instant::now();
+    let mut file = std::fs::File::open(scene.stage.audit_log().expect("our own control plane keeps one")).unwrap();
+    file.seek(SeekFrom::Start(from)).unwrap();
+    let (mut seen, mut text) = (0, String::new());
+    while seen < count {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{seen} of {count} requests were seen");
+        let mut more = String::new();
+        file.read_to_string(&mut more).unwrap();
+        text.push_str(&more);
+        let end = text.rfind('\n').map_or(0, |at| at + 1);
+        for line in text[..end].lines() {
+            let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+            let object = &event["objectRef"];
+            let ours = object["namespace"] == json!(scene.name) && event["stage"] == "ResponseComplete";
+            let by_agent = event["user"]["username"] == "system:serviceaccount:gitwarrant-system:gitwarrant";
+            let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            if ours && by_agent && counts(&part(&event["verb"]), &part(&object["resource"])) {
+                seen += 1;
+            }
+        }
+        text.drain(..end);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    scene.stage.agent(|agent| agent.kill());
+}
+
+fn audit_length(scene: &Scene) -> u64 {
+    std::fs::metadata(scene.stage.audit_log().expect("our own control plane keeps one")).unwrap().len()
+}
+
+/// Starts the agent again, with or without what it had cached.
+fn start_again(scene: &Scene, with_cache: bool) {
+    scene.stage.agent(|agent| {
+        agent.kill();
+        if !with_cache {
+            agent.empty_cache().unwrap();
+        }
+        agent.start().unwrap();
+    });
+}
+
+/// Objects that live through every round.
+const LASTING: usize = 20;
+/// Objects that come with one round and go with the next.
+const PASSING: usize = 8;
+
+/// Writes what round `round` wants: lasting objects with a new value, passing ones of its own.
+fn write_round(scene: &Scene, round: usize) {
+    let passing = (0..PASSING).map(|number| format!("round-{round}-{number}"));
+    let names: Vec<String> = (0..LASTING).map(|number| format!("lasting-{number}")).chain(passing).collect();
+    names.iter().for_each(|name| scene.write_map(name, &round.to_string()));
+    let files: Vec<String> = names.iter().map(|name| format!("{name}.yaml")).collect();
+    scene.takes(&files.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Every object that carries the Sync's label or was written by the agent is wanted, has its value, and is recorded with
+/// its UID; nothing else is.
+async fn equals_round(scene: &Scene, round: usize, commit: &str) {
+    let mut labelled = BTreeMap::new();
+    for map in scene.maps().list(&ListParams::default()).await.unwrap() {
+        let by_agent =
+            map.metadata.managed_fields.iter().flatten().any(|fields| fields.manager.as_deref() == Some("gitwarrant"));
+        let label = map
+            .metadata
+            .labels
+            .iter()
+            .flatten()
+            .any(|(name, value)| name == "gitwarrant.io/sync-name" && value == "app");
+        assert_eq!(by_agent, label);
+        if label {
+            let value = map.data.unwrap_or_default().remove("value");
+            assert_eq!(value, Some(round.to_string()), "{:?}", map.metadata.name);
+            labelled.insert(map.metadata.name.unwrap(), map.metadata.uid.unwrap());
+        }
+    }
+    let passing = (0..PASSING).map(|number| format!("round-{round}-{number}"));
+    let wanted: BTreeSet<String> = (0..LASTING).map(|number| format!("lasting-{number}")).chain(passing).collect();
+    assert_eq!(labelled.keys().cloned().collect::<BTreeSet<_>>(), wanted);
+    let warrant = scene.warrants().get("app").await.unwrap();
+    let spec = &warrant.data["spec"];
+    assert_eq!((&spec["applied"], &spec["pending"]), (&json!(commit), &Value::Null));
+    let entry = |entry: &Value| (entry["name"].as_str().unwrap().to_owned(), entry["uid"].as_str().unwrap().to_owned());
+    let recorded: BTreeMap<_, _> = spec["inventory"].as_array().unwrap().iter().map(entry).collect();
+    assert_eq!(recorded, labelled);
+}
+
+fn is_warrant(verb: &str, resource: &str) -> bool {
+    resource == "warrants" && matches!(verb, "create" | "update")
+}
+
+fn is_apply(verb: &str, resource: &str) -> bool {
+    resource == "configmaps" && verb == "patch"
+}
+
+fn is_deletion(verb: &str, resource: &str) -> bool {
+    resource == "configmaps" && verb == "delete"
+}
+
+#[test]
+fn agent_that_was_killed_during_its_first_apply_completes_it() {
+    for (at, counts) in [(1, is_warrant as fn(&str, &str) -> bool), (1, is_apply), (12, is_apply), (2, is_warrant)] {
+        let name = format!("killed-first-{at}-{}", if counts("update", "warrants") { "record" } else { "apply" });
+        play_alone(&name, async |scene| {
+            write_round(scene, 0);
+            let commit = scene.commit_good();
+            scene.push(&commit).await;
+            let from = audit_length(scene);
+            scene.declare().await;
+            kill_after(scene, from, at, counts);
+            start_again(scene, at % 2 == 0);
+            scene.applied(&commit).await;
+            equals_round(scene, 0, &commit).await;
+        });
+    }
+}
+
+#[test]
+fn agent_that_was_killed_during_a_change_or_its_pruning_completes_it() {
+    play_alone("killed-change", async |scene| {
+        write_round(scene, 0);
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.declare().await;
+        scene.applied(&commit).await;
+        let mut halfway = 0;
+        let points: [(usize, fn(&str, &str) -> bool); 8] = [
+            (1, is_warrant),
+            (1, is_apply),
+            (9, is_apply),
+            (20, is_apply),
+            (LASTING + PASSING, is_apply),
+            (1, is_deletion),
+            (5, is_deletion),
+            (2, is_warrant),
+        ];
+        for (round, (count, counts)) in points.into_iter().enumerate().map(|(at, point)| (at + 1, point)) {
+            write_round(scene, round);
+            let commit = scene.commit_good();
+            let from = audit_length(scene);
+            scene.push(&commit).await;
+            kill_after(scene, from, count, counts);
+            let warrant = scene.warrants().get("app").await.unwrap();
+            halfway += usize::from(!warrant.data["spec"]["pending"].is_null());
+            start_again(scene, round % 2 == 0);
+            scene.applied(&commit).await;
+            equals_round(scene, round, &commit).await;
+        }
+        assert!(halfway >= 3, "only {halfway} of the kills came while a commit was being applied");
+    });
+}
+
+/// While the agent is down somebody edits an object; it comes up again with nothing cached.
+async fn holds_after_a_restart(scene: &Scene, value: &str) {
+    scene.stage.agent(|agent| agent.kill());
+    let edit = json!({"data": {"value": "edited while it was down"}});
+    scene.maps().patch("settings", &PatchParams::default(), &Patch::Merge(&edit)).await.unwrap();
+    start_again(scene, false);
+    scene.comes("settings", value).await;
+    scene.holds(value).await;
+}
+
+#[test]
+fn last_good_commit_is_held_after_a_restart_while_the_newest_is_unsigned() {
+    play_alone("restart-unsigned", async |scene| {
+        scene.begin().await;
+        scene.write_map("settings", "red");
+        let bad = scene.commit(By::Nobody);
+        scene.push(&bad).await;
+        scene.refused(&bad, "Unsigned").await;
+        holds_after_a_restart(scene, "blue").await;
+        scene.refused(&bad, "Unsigned").await;
+    });
+}
+
+#[test]
+fn last_good_commit_is_held_after_a_restart_while_the_branch_was_pushed_back() {
+    play_alone("restart-rollback", async |scene| {
+        let old = scene.begin().await;
+        scene.write_map("settings", "red");
+        scene.ship().await;
+        scene.push(&old).await;
+        scene.refused(&old, "Rollback").await;
+        holds_after_a_restart(scene, "red").await;
+        scene.refused(&old, "Rollback").await;
+    });
+}
+
+#[test]
+fn last_good_commit_is_held_after_a_restart_while_the_branch_is_gone() {
+    play_alone("restart-gone", async |scene| {
+        scene.begin().await;
+        crate::support::signing::run(scene.stage.signers.git(&scene.bare, 0).args([
+            "update-ref",
+            "-d",
+            "refs/heads/main",
+        ]));
+        scene.poke().await;
+        scene.not_ready("EmptyRepository").await;
+        holds_after_a_restart(scene, "blue").await;
+    });
+}
