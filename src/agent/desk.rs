@@ -19,6 +19,8 @@ use super::idle::Idle;
 use super::mirrors::Mirrors;
 use super::policy::{SignersMap, policy_input};
 use super::run::Key;
+use super::status::Holds;
+use super::verdict::Verdict;
 use super::warrant::Seen;
 
 /// What every turn has at hand.
@@ -30,6 +32,8 @@ pub(super) struct Desk {
     pub(super) mirrors: Mirrors,
     pub(super) cluster: Kube,
     pub(super) idle: Idle,
+    /// What was last told about the heads of Repositories.
+    pub(super) verdicts: Mutex<BTreeMap<String, Verdict>>,
     memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
 }
 
@@ -44,6 +48,16 @@ pub(super) struct Memory {
     pub(super) judging: Arc<tokio::sync::Mutex<()>>,
     /// What the last complete turn worked on; while it is the same, only drift is looked for.
     pub(super) settled: Option<String>,
+    /// What looking again at what is applied came to.
+    pub(super) reviewed: Option<Reviewed>,
+}
+
+/// What looking again at an applied commit, under a policy, came to.
+pub(super) struct Reviewed {
+    /// The commit, and the digest of the policy.
+    pub(super) of: (String, String),
+    /// Why it would not be believed today.
+    pub(super) distrusted: Option<Holds>,
 }
 
 impl Desk {
@@ -56,7 +70,8 @@ impl Desk {
         let mirrors = Mirrors::new(&settings.cache)?;
         let cluster = Kube::new(client.clone());
         let idle = Idle::default();
-        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, memories: Mutex::default() })
+        let (verdicts, memories) = (Mutex::default(), Mutex::default());
+        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, verdicts, memories })
     }
 
     /// The memory of `key`, begun where there is none.
@@ -69,13 +84,17 @@ impl Desk {
     pub(super) fn forget(&self, key: &Key) {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         match key {
-            Key::Repository(name) => self.mirrors.forget(name),
+            Key::Repository(name) => {
+                self.mirrors.forget(name);
+                self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+            }
             Key::Sync(namespace, name) => self.metrics.forget(namespace, name),
         }
     }
 
-    /// The trust policy of `repository`: one snapshot, read anew for every turn.
-    pub(super) async fn policy(&self, repository: &Repository) -> Result<Policy, PolicyFault> {
+    /// The trust policy of `repository`: one snapshot, read anew for every turn. `spent` is the commit that
+    /// `trust.rollbackTo` has let in already.
+    pub(super) async fn policy(&self, repository: &Repository, spent: Option<&str>) -> Result<Policy, PolicyFault> {
         let api = Api::<ConfigMap>::namespaced(self.client.clone(), &self.settings.namespace);
         let mut maps = Vec::new();
         for SignersFrom { config_map } in &repository.spec.trust.signers_from {
@@ -87,7 +106,8 @@ impl Desk {
             entries.extend(map.binary_data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)));
             maps.push(SignersMap { name: config_map.clone(), entries });
         }
-        let input = policy_input(&repository.spec.trust, &maps)?;
+        let mut input = policy_input(&repository.spec.trust, &maps)?;
+        input.rollback_to = input.rollback_to.filter(|to| Some(to.as_str()) != spent);
         Ok(Policy::read(&input)?)
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
+use tracing::warn;
 
 use crate::api::{self, GitReference, Repository};
 use crate::git::{
@@ -37,6 +38,8 @@ struct State {
     mirror: Mirror,
     /// What the connection was made of, and when.
     connection: Option<(String, Timestamp, Arc<Https>)>,
+    /// The commit that was asked for by its id, and when: a server that does not give it is not asked every second.
+    sought: Option<(Oid, Timestamp)>,
 }
 
 /// What the remote showed, and when.
@@ -203,6 +206,79 @@ impl Mirrors {
         polled
     }
 
+    /// The same answer, with `id` and its history among the objects as far as the remote gives them by id.
+    ///
+    /// After a restart only the branch is fetched, and the branch need not lead to what was applied: it was pushed back
+    /// or aside, or is gone. What was applied is still to be held, and a rollback to be called one.
+    pub(super) async fn with_commit(
+        &self,
+        desk: &Arc<Desk>,
+        repository: &Repository,
+        polled: Arc<Polled>,
+        id: Oid,
+    ) -> Arc<Polled> {
+        let holds = |polled: &Polled| polled.objects.as_ref().is_some_and(|objects| objects.contains(&id));
+        if holds(&polled) {
+            return polled;
+        }
+        let (lent, of, answer) = (Arc::clone(desk), repository.clone(), Arc::clone(&polled));
+        let asking = tokio::spawn(async move { lent.mirrors.with_commit_now(&lent, &of, answer, id).await });
+        asking.await.unwrap_or_else(|_| {
+            desk.metrics.panic(Stage::Fetch);
+            polled
+        })
+    }
+
+    async fn with_commit_now(
+        &self,
+        desk: &Arc<Desk>,
+        repository: &Repository,
+        polled: Arc<Polled>,
+        id: Oid,
+    ) -> Arc<Polled> {
+        let holds = |polled: &Polled| polled.objects.as_ref().is_some_and(|objects| objects.contains(&id));
+        let slot = self.slot(&repository.name_any());
+        let mut state = slot.state.lock().await;
+        if let Some(last) = self.last(repository).filter(|last| last.at >= polled.at && holds(last)) {
+            return last;
+        }
+        let now = desk.clock.now();
+        let pause = SignedDuration::try_from(repository.spec.interval.get()).unwrap_or(SignedDuration::MAX);
+        if state.sought.is_some_and(|(sought, at)| sought == id && now.duration_since(at) < pause) {
+            return polled;
+        }
+        state.sought = Some((id, now));
+        let Ok(transport) = state.connect(desk, repository, now).await else { return polled };
+        let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
+        let asking = tokio::task::spawn_blocking(move || {
+            let fetched = mirror.fetch(transport.as_ref(), &Reference::Commit(id));
+            (mirror, fetched)
+        });
+        let Ok((mirror, fetched)) = asking.await else {
+            desk.metrics.panic(Stage::Fetch);
+            return polled;
+        };
+        state.mirror = mirror;
+        let objects = match fetched {
+            Ok(fetched) => fetched.into_parts().1,
+            Err(error) => {
+                let fault = Fault::from(&error);
+                warn!(repository = %repository.name_any(), commit = %id.short(), code = %fault.code, message = %fault.message, "the remote does not give the commit that is applied");
+                return polled;
+            }
+        };
+        let head = polled.head.as_ref().map(|(commit, _)| (commit.clone(), objects.clone())).map_err(Fault::clone);
+        let whole = Arc::new(Polled {
+            at: polled.at,
+            head,
+            committed: polled.committed,
+            max_staleness: polled.max_staleness,
+            objects: Some(objects),
+        });
+        *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&whole));
+        whole
+    }
+
     /// Throws away what was fetched: judging found objects missing or corrupt.
     pub(super) async fn start_over(&self, repository: &Repository) {
         let slot = self.slot(&repository.name_any());
@@ -214,7 +290,7 @@ impl Mirrors {
     fn slot(&self, name: &str) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = || {
-            let state = State { mirror: Mirror::new(&self.below), connection: None };
+            let state = State { mirror: Mirror::new(&self.below), connection: None, sought: None };
             Arc::new(Slot { state: tokio::sync::Mutex::new(state), last: Mutex::new(None) })
         };
         Arc::clone(slots.entry(name.to_owned()).or_insert_with(begin))

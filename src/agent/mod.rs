@@ -4,18 +4,21 @@
 
 mod desk;
 mod error;
+mod events;
 mod idle;
 mod mirrors;
 mod outcome;
 mod policy;
 mod prepare;
 mod record;
+mod report;
 mod repository;
 mod run;
 mod schedule;
 mod serve;
 mod status;
 mod sync;
+mod verdict;
 mod warrant;
 
 pub use error::Error;

@@ -1,47 +1,50 @@
-//! What a turn came to, and how it is told: status, event, metric, log.
+//! What a turn came to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use serde_json::json;
-use tracing::{debug, info, warn};
-
-use crate::api::{ConditionStatus, REQUESTED_AT, Sync, SyncStatus, WarrantSpec};
+use crate::api::{ConditionStatus, Sync, WarrantSpec};
 use crate::cluster::Unhealthy;
 use crate::model::Class;
 use crate::telemetry::TurnEnd;
 
 use super::Error;
-use super::desk::{Desk, Memory, PolicyFault};
+use super::desk::PolicyFault;
 use super::mirrors::{Newest, Polled};
 use super::prepare::{Held, Stage};
 use super::schedule::Next;
-use super::status::{Findings, Holds, conditions, differ, reason};
+use super::status::{Holds, reason};
 use super::warrant::Lost;
 
 /// What a turn came to.
 pub(super) struct Outcome {
-    end: TurnEnd,
+    pub(super) end: TurnEnd,
     class: Option<Class>,
-    ready: Holds,
-    verified: Option<Holds>,
-    fresh: Option<Holds>,
-    healthy: Option<Holds>,
-    stalled: Option<Holds>,
-    attempted: Option<String>,
-    record: Option<Record>,
-    held_deletions: Option<Vec<String>>,
-    /// Objects created or changed, and objects deleted.
-    changes: (usize, usize),
+    pub(super) ready: Holds,
+    pub(super) verified: Option<Holds>,
+    pub(super) fresh: Option<Holds>,
+    pub(super) healthy: Option<Holds>,
+    pub(super) stalled: Option<Holds>,
+    pub(super) attempted: Option<String>,
+    pub(super) record: Option<Record>,
+    pub(super) held_deletions: Option<Vec<String>>,
+    pub(super) changes: Changes,
+}
+
+/// What was done to the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Objects created or changed.
+    pub(super) changed: usize,
+    /// Objects deleted.
+    pub(super) pruned: Vec<String>,
 }
 
 /// What the Warrant says now, for people.
-struct Record {
-    revision: Option<String>,
-    signer: Option<String>,
-    objects: usize,
+pub(super) struct Record {
+    pub(super) revision: Option<String>,
+    pub(super) signer: Option<String>,
+    pub(super) objects: usize,
+    pub(super) generation: u64,
 }
 
 impl Record {
@@ -51,6 +54,7 @@ impl Record {
             revision: spec.applied.as_ref().map(|commit| revision(reference, commit)),
             signer: spec.signers.first().map(|signature| signature.signer.clone()),
             objects: spec.inventory.len(),
+            generation: spec.generation,
         }
     }
 }
@@ -75,7 +79,7 @@ impl Outcome {
             attempted: None,
             record: None,
             held_deletions: None,
-            changes: (0, 0),
+            changes: Changes::default(),
         }
     }
 
@@ -134,11 +138,11 @@ impl Outcome {
 
     /// The cluster equals the commit already.
     pub(super) fn unchanged(spec: &WarrantSpec, polled: &Polled) -> Self {
-        Self { end: TurnEnd::Unchanged, ..Self::applied(spec, polled, (0, 0), Vec::new()) }
+        Self { end: TurnEnd::Unchanged, ..Self::applied(spec, polled, Changes::default(), Vec::new()) }
     }
 
     /// The cluster equals the commit now.
-    pub(super) fn applied(spec: &WarrantSpec, polled: &Polled, changes: (usize, usize), held: Vec<String>) -> Self {
+    pub(super) fn applied(spec: &WarrantSpec, polled: &Polled, changes: Changes, held: Vec<String>) -> Self {
         let record = Record::of(spec);
         let at = record.revision.clone().unwrap_or_default();
         let ready = if held.is_empty() {
@@ -153,7 +157,7 @@ impl Outcome {
             );
             Holds::yes("AppliedDeletionsHeld", message)
         };
-        let end = if changes == (0, 0) { TurnEnd::Unchanged } else { TurnEnd::Applied };
+        let end = if changes == Changes::default() { TurnEnd::Unchanged } else { TurnEnd::Applied };
         Self {
             verified: Some(verified(spec)),
             fresh: Some(polled.fresh(Newest::Head)),
@@ -166,7 +170,8 @@ impl Outcome {
     }
 
     /// A commit is held back; the last good one stays.
-    pub(super) fn held(spec: &WarrantSpec, polled: &Polled, held: &Held) -> Self {
+    /// `changes` is what was put right of that.
+    pub(super) fn held(spec: &WarrantSpec, polled: &Polled, held: &Held, changes: Changes) -> Self {
         let record = Record::of(spec);
         let stays =
             record.revision.as_ref().map_or("nothing is applied".to_owned(), |at| format!("{at} stays applied"));
@@ -192,6 +197,7 @@ impl Outcome {
             fresh: Some(fresh),
             attempted: polled.revision(),
             record: Some(record),
+            changes,
             ..Self::new(end, no)
         }
     }
@@ -220,7 +226,8 @@ impl Outcome {
         Self { class: Some(error.class()), end: TurnEnd::Failed, ready, healthy: Some(unknown), ..self }
     }
 
-    fn next(&self, sync: &Sync) -> Next {
+    /// When the next turn is due.
+    pub(super) fn next(&self, sync: &Sync) -> Next {
         let interval = sync.spec.interval.get().max(crate::settings::SHORTEST_INTERVAL);
         let first = sync.spec.retry_interval.map_or(FIRST_RETRY.min(interval), crate::api::Duration::get);
         match self.class {
@@ -245,132 +252,4 @@ fn verified(spec: &WarrantSpec) -> Holds {
         ),
         None => Holds::yes("PinnedRoot", "the applied commit is the pinned trust.root"),
     }
-}
-
-/// Tells what the turn of `sync` came to, and when the next one is due.
-pub(super) async fn report(
-    desk: &Arc<Desk>,
-    sync: &Sync,
-    memory: &mut Memory,
-    outcome: Outcome,
-    took: Duration,
-) -> Next {
-    let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
-    desk.metrics.turn(&namespace, &name, outcome.end, took);
-    desk.metrics.ready(&namespace, &name, outcome.ready.status == ConditionStatus::True);
-    desk.metrics.cluster(outcome.changes.0, outcome.changes.1);
-    if outcome.end == TurnEnd::Refused {
-        desk.metrics.refusal(&outcome.ready.reason);
-    }
-    let old = sync.status.clone().unwrap_or_default();
-    let previous = memory.conditions.take().unwrap_or_else(|| old.conditions.clone());
-    let next = outcome.next(sync);
-    let findings = Findings {
-        generation: sync.metadata.generation.unwrap_or_default(),
-        ready: outcome.ready,
-        verified: outcome.verified.or_else(|| kept(&previous, crate::api::condition_kind::VERIFIED)),
-        fresh: outcome.fresh.or_else(|| kept(&previous, crate::api::condition_kind::FRESH)),
-        healthy: outcome.healthy,
-        reconciling: None,
-        stalled: outcome.stalled,
-    };
-    let found = conditions(&previous, &findings, desk.clock.now());
-    tell(&namespace, &name, &previous, &findings.ready, outcome.changes, took);
-    let record = outcome.record;
-    let status = SyncStatus {
-        observed_generation: sync.metadata.generation,
-        conditions: found.clone(),
-        last_attempted_revision: outcome.attempted.or(old.last_attempted_revision.clone()),
-        last_applied_revision: record
-            .as_ref()
-            .map_or(old.last_applied_revision.clone(), |record| record.revision.clone()),
-        signer: record.as_ref().map_or(old.signer.clone(), |record| record.signer.clone()),
-        objects: record.map_or(old.objects, |record| u32::try_from(record.objects).ok()),
-        held_deletions: outcome.held_deletions.unwrap_or_else(|| old.held_deletions.clone()),
-        last_handled_requested_at: sync.annotations().get(REQUESTED_AT).cloned(),
-    };
-    let same = !differ(&previous, &found) && SyncStatus { conditions: old.conditions.clone(), ..status.clone() } == old;
-    memory.conditions = Some(found);
-    if same {
-        return next;
-    }
-    let api = Api::<Sync>::namespaced(desk.client.clone(), &namespace);
-    match api.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({ "status": full(&status) }))).await {
-        Ok(_) => {}
-        Err(fault) => {
-            memory.conditions = None;
-            warn!(%namespace, %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
-        }
-    }
-    next
-}
-
-/// A merge patch that removes what is absent now.
-fn full(status: &SyncStatus) -> serde_json::Value {
-    let mut value = json!({
-        "lastAttemptedRevision": null, "lastAppliedRevision": null, "signer": null, "objects": null,
-        "heldDeletions": null, "lastHandledRequestedAt": null,
-    });
-    if let (Some(all), Ok(serde_json::Value::Object(set))) = (value.as_object_mut(), serde_json::to_value(status)) {
-        all.extend(set);
-    }
-    value
-}
-
-fn kept(previous: &[crate::api::Condition], kind: &str) -> Option<Holds> {
-    let old = previous.iter().find(|condition| condition.kind == kind)?;
-    Some(Holds { status: old.status, reason: old.reason.clone(), message: old.message.clone() })
-}
-
-fn tell(
-    namespace: &str,
-    name: &str,
-    previous: &[crate::api::Condition],
-    ready: &Holds,
-    changes: (usize, usize),
-    took: Duration,
-) {
-    let (applied, pruned) = changes;
-    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let before = previous.iter().find(|condition| condition.kind == crate::api::condition_kind::READY);
-    let news = before
-        .is_none_or(|old| old.status != ready.status || old.reason != ready.reason || old.message != ready.message);
-    if ready.status == ConditionStatus::False {
-        if news {
-            warn!(%namespace, sync = %name, reason = %ready.reason, message = %ready.message, milliseconds, "Sync is not ready");
-        }
-    } else if news || changes != (0, 0) {
-        info!(%namespace, sync = %name, reason = %ready.reason, message = %ready.message, applied, pruned, milliseconds, "cluster matches commit");
-    } else {
-        debug!(%namespace, sync = %name, milliseconds, "nothing to do");
-    }
-}
-
-/// Says that a Sync cannot be read: a field that nobody knows is never ignored.
-pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, fault: &serde_json::Error) -> Next {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let holds = Holds::no("InvalidSpec", format!("the Sync cannot be read: {fault}"));
-    let generation = object.metadata.generation.unwrap_or_default();
-    let findings = Findings {
-        generation,
-        stalled: Some(Holds::yes("InvalidSpec", holds.message.clone())),
-        ready: holds,
-        verified: None,
-        fresh: None,
-        healthy: None,
-        reconciling: None,
-    };
-    let previous: Vec<crate::api::Condition> =
-        serde_json::from_value(object.data["status"]["conditions"].clone()).unwrap_or_default();
-    let found = conditions(&previous, &findings, desk.clock.now());
-    if differ(&previous, &found) {
-        warn!(%namespace, sync = %name, message = %findings.ready.message, "Sync cannot be read");
-        let kind = kube::api::ApiResource::erase::<Sync>(&());
-        let api = Api::<DynamicObject>::namespaced_with(desk.client.clone(), &namespace, &kind);
-        let patch = json!({"status": {"observedGeneration": generation, "conditions": found}});
-        if let Err(fault) = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
-            warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
-        }
-    }
-    Next::Interval(Duration::from_secs(300))
 }

@@ -34,6 +34,8 @@ pub(super) struct Held {
     pub(super) message: String,
     /// How far it came.
     pub(super) stage: Stage,
+    /// Who signed it and with which key, where it was verified and its head was new.
+    pub(super) by: Option<(String, String)>,
 }
 
 /// How far a commit came before it was held back.
@@ -53,7 +55,11 @@ pub(super) enum Stage {
 pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admitted<Signed>, Held> {
     let verified = trust::verify(fetched, &wanted.policy, &wanted.base, Some(&wanted.path), wanted.now)
         .map_err(|refusal| refused(&refusal))?;
-    let rendering = |code: &str, class, error: &dyn std::error::Error| held(Stage::Rendering, code, class, error);
+    let by = verified.judged().first().map(|judged| (judged.signer.clone(), judged.key.clone()));
+    let rendering = |code: &str, class, error: &dyn std::error::Error| Held {
+        by: by.clone(),
+        ..held(Stage::Rendering, code, class, error)
+    };
     let sources = kustomize::gather(verified.into_tree(), &wanted.path, &wanted.rendering)
         .map_err(|errors| rendering(errors.code(), Class::Refused, &errors))?;
     let sources = sources.judge_inputs().map_err(|refusal| refused(&refusal))?;
@@ -64,6 +70,15 @@ pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admit
     policy::admit(rendered, &wanted.limits).map_err(|errors| rendering(errors.code(), Class::Refused, &errors))
 }
 
+/// Judges what is applied already as if nothing were, by the policy of today.
+pub(super) fn review(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<(), Held> {
+    let verified = trust::verify(fetched, &wanted.policy, &Base::default(), Some(&wanted.path), wanted.now)
+        .map_err(|refusal| refused(&refusal))?;
+    let sources = kustomize::gather(verified.into_tree(), &wanted.path, &wanted.rendering)
+        .map_err(|errors| held(Stage::Rendering, errors.code(), Class::Refused, &errors))?;
+    sources.judge_inputs().map(drop).map_err(|refusal| refused(&refusal))
+}
+
 fn refused(refusal: &trust::Refusal) -> Held {
     held(Stage::Judging(refusal.at().copied()), refusal.code(), Class::Refused, refusal)
 }
@@ -71,19 +86,25 @@ fn refused(refusal: &trust::Refusal) -> Held {
 impl Held {
     /// The remote did not show it.
     pub(super) fn fetching(fault: &Fault) -> Self {
-        Self { code: fault.code.clone(), class: fault.class, message: fault.message.clone(), stage: Stage::Fetching }
+        Self {
+            code: fault.code.clone(),
+            class: fault.class,
+            message: fault.message.clone(),
+            stage: Stage::Fetching,
+            by: None,
+        }
     }
 
     /// Judging broke down on it.
     pub(super) fn panicked(head: Oid) -> Self {
         let message = format!("commit {}: judging it broke down, so it is refused. Please report it", head.short());
-        Self { code: "panic".to_owned(), class: Class::Bug, message, stage: Stage::Judging(Some(head)) }
+        Self { code: "panic".to_owned(), class: Class::Bug, message, stage: Stage::Judging(Some(head)), by: None }
     }
 
     /// An earlier judgement of the same Sync, given up by its turn, has not ended yet.
     pub(super) fn still_judging() -> Self {
         let message = "an earlier turn's judgement has not ended yet; nothing new begins before".to_owned();
-        Self { code: "still-judging".to_owned(), class: Class::Transient, message, stage: Stage::Fetching }
+        Self { code: "still-judging".to_owned(), class: Class::Transient, message, stage: Stage::Fetching, by: None }
     }
 
     /// There is no safe plan.
@@ -110,5 +131,5 @@ fn held(stage: Stage, code: &str, class: Class, error: &dyn std::error::Error) -
         message.push_str(&next.to_string());
         cause = next.source();
     }
-    Held { code: code.to_owned(), class, message, stage }
+    Held { code: code.to_owned(), class, message, stage, by: None }
 }

@@ -1,6 +1,6 @@
 //! From a proof and a plan to the Warrant's fields, and back.
 
-use crate::api::{self, WarrantSpec};
+use crate::api::{self, Mode, RepositorySpec, WarrantSpec};
 use crate::model::Key;
 use crate::plan;
 use crate::policy::Admitted;
@@ -12,13 +12,17 @@ pub(super) struct Proof {
     reference: String,
     policy: String,
     signers: Vec<api::Signature>,
+    /// The tag it was found under, where tags are followed.
+    tag: Option<String>,
+    /// The commit that `trust.rollbackTo` names.
+    rollback_to: Option<String>,
 }
 
 /// Signatures kept in the record; the history itself is in the repository.
 const SIGNATURES: usize = 100;
 
 impl Proof {
-    pub(super) fn of(admitted: &Admitted<Signed>) -> Self {
+    pub(super) fn of(admitted: &Admitted<Signed>, repository: &RepositorySpec) -> Self {
         let origin = admitted.origin();
         let signature = |judged: &crate::trust::Judged| api::Signature {
             commit: judged.id.to_string(),
@@ -29,7 +33,13 @@ impl Proof {
                 SignatureKind::Pgp => "pgp".to_owned(),
             },
         };
+        let tag = match repository.trust.mode {
+            Mode::Tag => Some(origin.reference().trim_start_matches("refs/tags/").to_owned()),
+            Mode::EveryCommit | Mode::FirstParent | Mode::Head => None,
+        };
         Self {
+            tag,
+            rollback_to: repository.trust.rollback_to.clone(),
             commit: origin.commit().to_string(),
             reference: origin.reference().to_owned(),
             policy: origin.policy().to_owned(),
@@ -37,11 +47,21 @@ impl Proof {
         }
     }
 
-    pub(super) fn settle(self, spec: &mut WarrantSpec, inventory: Vec<api::Entry>) {
-        if spec.applied.as_ref() != Some(&self.commit) {
+    /// Records that the commit is applied. `believed` says that all of what was applied before passes the policy in
+    /// force; without that the older digest stays, so that the next process looks again.
+    pub(super) fn settle(self, spec: &mut WarrantSpec, inventory: Vec<api::Entry>, believed: bool) {
+        let moves = spec.applied.as_ref() != Some(&self.commit);
+        spec.rolled_back_to = self.rollback_to.filter(|to| {
+            let now = moves && spec.applied.is_some() && *to == self.commit;
+            now || spec.rolled_back_to.as_ref() == Some(to)
+        });
+        if moves {
             spec.signers = self.signers;
+        }
+        if believed {
             spec.policy_digest = Some(self.policy);
         }
+        spec.tag = self.tag;
         spec.applied = Some(self.commit);
         spec.reference = Some(self.reference);
         spec.pending = None;

@@ -37,7 +37,7 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> (Next, boo
         report(desk, object, Some(&repository), Told::resting()).await;
         return (Next::Interval(interval), false);
     }
-    let policy = desk.policy(&repository).await;
+    let policy = desk.policy(&repository, None).await;
     let before = desk.mirrors.last(&repository);
     let polled = desk.mirrors.poll(desk, &repository, Duration::ZERO).await;
     let wakes = before.is_none_or(|before| before.says() != polled.says());
@@ -123,6 +123,7 @@ async fn report(desk: &Arc<Desk>, object: &DynamicObject, repository: Option<&Re
         healthy: None,
         reconciling: None,
         stalled: told.stalled,
+        distrusted: None,
     };
     let found = conditions(&previous, &findings, desk.clock.now());
     let requested = object.annotations().get(REQUESTED_AT).cloned();

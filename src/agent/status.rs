@@ -57,6 +57,8 @@ pub struct Findings {
     pub reconciling: Option<Holds>,
     /// Somebody must edit something.
     pub stalled: Option<Holds>,
+    /// What is applied would not be believed today.
+    pub distrusted: Option<Holds>,
 }
 
 /// `previous` brought up to date; a transition time moves only when the answer does.
@@ -68,6 +70,7 @@ pub fn conditions(previous: &[Condition], findings: &Findings, now: Timestamp) -
         (kind::HEALTHY, findings.healthy.as_ref()),
         (kind::RECONCILING, findings.reconciling.as_ref()),
         (kind::STALLED, findings.stalled.as_ref()),
+        (kind::DISTRUSTED, findings.distrusted.as_ref()),
     ];
     let one = |(kind, holds): (&str, Option<&Holds>)| {
         let holds = holds?;
@@ -76,7 +79,7 @@ pub fn conditions(previous: &[Condition], findings: &Findings, now: Timestamp) -
             kind: kind.to_owned(),
             status: holds.status,
             reason: holds.reason.clone(),
-            message: shorten(&holds.message),
+            message: shorten(&holds.message, LONGEST_MESSAGE),
             observed_generation: Some(findings.generation),
             last_transition_time: since.map_or_else(|| seconds(now), |old| old.last_transition_time.clone()),
         })
@@ -105,11 +108,12 @@ pub fn seconds(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
-fn shorten(message: &str) -> String {
-    if message.len() <= LONGEST_MESSAGE {
+/// `message` in at most `longest` bytes.
+pub(super) fn shorten(message: &str, longest: usize) -> String {
+    if message.len() <= longest {
         return message.to_owned();
     }
-    let end = (0..=LONGEST_MESSAGE - 4).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=longest.saturating_sub(4)).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
     format!("{} …", &message[..end])
 }
 
@@ -119,7 +123,16 @@ mod tests {
     use jiff::Timestamp;
 
     fn findings(ready: Holds) -> Findings {
-        Findings { generation: 1, ready, verified: None, fresh: None, healthy: None, reconciling: None, stalled: None }
+        Findings {
+            generation: 1,
+            ready,
+            verified: None,
+            fresh: None,
+            healthy: None,
+            reconciling: None,
+            stalled: None,
+            distrusted: None,
+        }
     }
 
     fn at(second: i64) -> Timestamp {

@@ -18,13 +18,16 @@ use crate::policy::{Admitted, Agent, Limits, OwnObjects, PlainSecrets};
 use crate::telemetry;
 use crate::trust::{Base, Policy, Signed};
 
-use super::desk::{Desk, Memory};
+use super::desk::{Desk, Memory, Reviewed};
 use super::mirrors::Polled;
-use super::outcome::{Outcome, report, report_unreadable};
-use super::prepare::{Held, Wanted, prepare};
+use super::outcome::{Changes, Outcome};
+use super::prepare::{Held, Stage, Wanted, prepare, review};
 use super::record::{Proof, entries, inventory};
+use super::report::{report, report_unreadable};
 use super::run::Key;
 use super::schedule::Next;
+use super::status::{Holds, reason};
+use super::verdict;
 use super::warrant::Ledger;
 
 /// Takes one turn; never fails: what went wrong becomes the Sync's status.
@@ -60,11 +63,6 @@ struct Work<'a> {
     timeout: Duration,
 }
 
-/// What brought a commit to the cluster, and what came of it.
-struct Brought {
-    applied: Applied,
-}
-
 impl Work<'_> {
     async fn attempt(&self, repository: Option<&DynamicObject>, memory: &mut Memory) -> Outcome {
         if self.sync.spec.suspend {
@@ -75,10 +73,6 @@ impl Work<'_> {
             Ok(repository) => repository,
             Err(outcome) => return outcome,
         };
-        let policy = match self.desk.policy(&repository).await {
-            Ok(policy) => policy,
-            Err(fault) => return Outcome::no_policy(&fault),
-        };
         let (name, spec) = (repository.name_any(), &repository.spec);
         let identity = (name.as_str(), spec.url.as_str(), spec.trust.root.as_str());
         let mut ledger = match Ledger::open(&self.desk.client, self.sync, identity, &memory.warrant).await {
@@ -86,7 +80,14 @@ impl Work<'_> {
             Ok(Err(lost)) => return Outcome::state_lost(&lost),
             Err(fault) => return Outcome::no_answer(&fault),
         };
-        let polled = self.desk.mirrors.poll(self.desk, &repository, self.freshness(&repository)).await;
+        let policy = match self.desk.policy(&repository, ledger.spec().rolled_back_to.as_deref()).await {
+            Ok(policy) => policy,
+            Err(fault) => return Outcome::no_policy(&fault),
+        };
+        let mut polled = self.desk.mirrors.poll(self.desk, &repository, self.freshness(&repository)).await;
+        if let Some(applied) = ledger.spec().applied.as_deref().and_then(|applied| applied.parse().ok()) {
+            polled = self.desk.mirrors.with_commit(self.desk, &repository, polled, applied).await;
+        }
         if let Some(waits) = self.depends(&polled).await {
             return waits;
         }
@@ -172,39 +173,101 @@ impl Work<'_> {
             Ok(wanted) => wanted,
             Err(outcome) => return outcome,
         };
+        let wanted = self.look_again(polled, ledger, memory, wanted).await;
+        let believed = memory.reviewed.as_ref().is_some_and(|reviewed| reviewed.distrusted.is_none());
         let (newest, wanted) = match &polled.head {
             Ok((commit, objects)) => {
-                self.judge(Fetched::new(commit.clone(), objects.clone()), wanted, &memory.judging).await
+                let fetched = Fetched::new(commit.clone(), objects.clone());
+                let (newest, wanted) = self.judge(fetched, wanted, &memory.judging).await;
+                let by = newest.as_ref().map(|admitted| {
+                    let signer = admitted.origin().judged().first();
+                    signer.map(|judged| (judged.signer.clone(), judged.key.clone())).or_else(|| recorded(ledger))
+                });
+                verdict::tell(self.desk, repository, wanted.policy.digest(), commit, by).await;
+                (newest, wanted)
             }
             Err(fault) => (Err(Held::fetching(fault)), wanted),
         };
         let held = match newest {
-            Ok(admitted) => match self.bring(&cluster, ledger, admitted, Purpose::Newest).await {
-                Ok(Brought { applied }) => {
-                    for taken in &applied.taken_over {
-                        info!(object = %taken.key, field = %taken.taken.field, manager = %taken.taken.manager, "a field that somebody else had written is put right");
+            Ok(admitted) => {
+                match self.bring(&cluster, ledger, admitted, Purpose::Newest { repository, believed }).await {
+                    Ok(applied) => {
+                        for taken in &applied.taken_over {
+                            info!(object = %taken.key, field = %taken.taken.field, manager = %taken.taken.manager, "a field that somebody else had written is put right");
+                        }
+                        let held = |needs: bool| {
+                            let these = applied.held.iter().filter(move |held| held.because.needs_approval() == needs);
+                            these.map(|held| format!("{} ({})", held.key, held.because.code())).collect::<Vec<_>>()
+                        };
+                        let (waiting, kept) = (held(true), held(false));
+                        let nothing_waits = waiting.is_empty() && kept.is_empty();
+                        let changes = changes(&applied);
+                        let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
+                        let outcome = self.with_health(&cluster, ledger, outcome).await;
+                        memory.settled = settled.filter(|_| nothing_waits && outcome.is_ready());
+                        return outcome;
                     }
-                    let held = |needs: bool| {
-                        let these = applied.held.iter().filter(move |held| held.because.needs_approval() == needs);
-                        these.map(|held| format!("{} ({})", held.key, held.because.code())).collect::<Vec<_>>()
-                    };
-                    let (waiting, kept) = (held(true), held(false));
-                    let nothing_waits = waiting.is_empty() && kept.is_empty();
-                    let changes = (applied.changed.len(), applied.pruned.len());
-                    let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
-                    let outcome = self.with_health(&cluster, ledger, outcome).await;
-                    memory.settled = settled.filter(|_| nothing_waits && outcome.is_ready());
-                    return outcome;
+                    Err(held) => return Outcome::held(ledger.spec(), polled, &held, Changes::default()),
                 }
-                Err(held) => return Outcome::held(ledger.spec(), polled, &held),
-            },
+            }
             Err(held) => held,
         };
         if matches!(held.code.as_str(), "corrupt-object" | "incomplete-history") {
             self.desk.mirrors.start_over(repository).await;
         }
-        self.keep_last_good(&cluster, ledger, polled, wanted, &memory.judging).await;
-        Outcome::held(ledger.spec(), polled, &held)
+        let corrected = self.keep_last_good(&cluster, ledger, polled, wanted, &memory.judging).await;
+        Outcome::held(ledger.spec(), polled, &held, corrected)
+    }
+
+    /// Judges what is applied again where the policy is another one than it was found good by. What comes of it is
+    /// remembered to be told, and nothing is done about it: what runs, runs.
+    async fn look_again(&self, polled: &Polled, ledger: &Ledger, memory: &mut Memory, wanted: Wanted) -> Wanted {
+        let spec = ledger.spec();
+        let digest = wanted.policy.digest().to_owned();
+        let of = (spec.applied.clone().unwrap_or_default(), digest.clone());
+        if memory.reviewed.as_ref().is_some_and(|reviewed| reviewed.of == of) {
+            return wanted;
+        }
+        let (Some(applied), Some(reference)) = (wanted.base.applied, &spec.reference) else {
+            memory.reviewed = Some(Reviewed { of, distrusted: None });
+            return wanted;
+        };
+        if spec.policy_digest.as_ref() == Some(&digest) {
+            memory.reviewed = Some(Reviewed { of, distrusted: None });
+            return wanted;
+        }
+        let Some(fetched) = polled.at_commit(applied, reference) else { return wanted };
+        let Ok(alone) = Arc::clone(&memory.judging).try_lock_owned() else { return wanted };
+        let wanted = Arc::new(wanted);
+        let lent = Arc::clone(&wanted);
+        let judged = tokio::task::spawn_blocking(move || {
+            let judged = review(fetched, &lent);
+            drop((lent, alone));
+            judged
+        })
+        .await;
+        let distrusted = match judged {
+            Ok(Ok(())) => None,
+            // Its files cannot be told under this path, so nor can who may change them; the head is refused for that.
+            Ok(Err(Held { stage: Stage::Rendering, .. })) => return returned(wanted),
+            Ok(Err(held)) => {
+                let message = format!(
+                    "what is applied would not be believed today: {}. It stays applied; revert what it changed, or trust its signer again",
+                    held.message
+                );
+                Some(Holds::yes(reason(&held.code), message))
+            }
+            Err(_panic) => {
+                self.desk.metrics.panic(telemetry::Stage::Judge);
+                Some(Holds::yes("Panic", "judging what is applied broke down; please report it"))
+            }
+        };
+        if let Some(distrusted) = &distrusted {
+            let name = self.sync.name_any();
+            warn!(sync = %name, reason = %distrusted.reason, message = %distrusted.message, "what is applied would not be believed today");
+        }
+        memory.reviewed = Some(Reviewed { of, distrusted });
+        returned(wanted)
     }
 
     /// Waits, where the Sync says so, until what was applied works; the turn's own timeout bounds it.
@@ -287,22 +350,27 @@ impl Work<'_> {
         cluster: &Acting,
         ledger: &mut Ledger,
         polled: &Polled,
-        mut wanted: Wanted,
+        wanted: Wanted,
         judging: &Arc<tokio::sync::Mutex<()>>,
-    ) {
-        let (Some(applied), Some(reference)) = (wanted.base.applied, ledger.spec().reference.clone()) else { return };
+    ) -> Changes {
+        let (Some(applied), Some(reference)) = (wanted.base.applied, ledger.spec().reference.clone()) else {
+            return Changes::default();
+        };
         let Some(fetched) = polled.at_commit(applied, &reference) else {
-            warn!(commit = %applied.short(), "the last good commit was not fetched by this process; its drift is not put right");
-            return;
+            warn!(commit = %applied.short(), "the last good commit is not given by the remote; its drift is not put right");
+            return Changes::default();
         };
         // What was applied is never judged again: the range from it to itself is empty.
-        wanted.base.applied = Some(applied);
-        let fault = match self.judge(fetched, wanted, judging).await.0 {
-            Ok(admitted) => self.bring(cluster, ledger, admitted, Purpose::LastGood).await.err(),
-            Err(fault) => Some(fault),
+        let brought = match self.judge(fetched, wanted, judging).await.0 {
+            Ok(admitted) => self.bring(cluster, ledger, admitted, Purpose::LastGood).await,
+            Err(fault) => Err(fault),
         };
-        if let Some(fault) = fault {
-            warn!(code = %fault.code, message = %fault.message, "drift of the last good commit is not put right");
+        match brought {
+            Ok(applied) => changes(&applied),
+            Err(fault) => {
+                warn!(code = %fault.code, message = %fault.message, "drift of the last good commit is not put right");
+                Changes::default()
+            }
         }
     }
 
@@ -327,10 +395,7 @@ impl Work<'_> {
             self.desk.metrics.panic(telemetry::Stage::Judge);
             Err(Held::panicked(head))
         });
-        match Arc::try_unwrap(wanted) {
-            Ok(wanted) => (result, wanted),
-            Err(_) => unreachable!("the thread that borrowed it has ended"),
-        }
+        (result, returned(wanted))
     }
 
     /// Survey, plan, write ahead, apply, settle.
@@ -339,33 +404,38 @@ impl Work<'_> {
         cluster: &Acting,
         ledger: &mut Ledger,
         admitted: Admitted<Signed>,
-        purpose: Purpose,
-    ) -> Result<Brought, Held> {
-        let proof = Proof::of(&admitted);
+        purpose: Purpose<'_>,
+    ) -> Result<Applied, Held> {
+        let commit = admitted.origin().commit().to_string();
+        let proof = match purpose {
+            Purpose::Newest { repository, believed } => Some((Proof::of(&admitted, &repository.spec), believed)),
+            Purpose::LastGood => None,
+        };
         let before = inventory(ledger.spec());
         let live = cluster.survey(&admitted, &before).await.map_err(|error| Held::applying(&error))?;
-        let prune = self.prune(purpose, &proof.commit);
+        let prune = self.prune(purpose, &commit);
         let plan =
             plan::plan(admitted, &before, &live, prune, &self.owner()).map_err(|error| Held::planning(&error))?;
-        if purpose == Purpose::Newest {
+        if proof.is_some() {
             let ahead = entries(plan.intended());
-            ledger.write_ahead(&proof.commit, ahead).await.map_err(|error| Held::recording(&error))?;
+            ledger.write_ahead(&commit, ahead).await.map_err(|error| Held::recording(&error))?;
         }
         let applied = cluster.apply(plan).await.map_err(|error| Held::applying(&error))?;
-        if purpose == Purpose::Newest {
+        if let Some((proof, believed)) = proof {
             let inventory = entries(&applied.inventory);
-            ledger.settle(|spec| proof.settle(spec, inventory)).await.map_err(|error| Held::recording(&error))?;
+            let settled = ledger.settle(|spec| proof.settle(spec, inventory, believed)).await;
+            settled.map_err(|error| Held::recording(&error))?;
         }
-        Ok(Brought { applied })
+        Ok(applied)
     }
 
-    fn prune(&self, purpose: Purpose, commit: &str) -> plan::Prune {
+    fn prune(&self, purpose: Purpose<'_>, commit: &str) -> plan::Prune {
         let approved = self.sync.annotations().get(api::APPROVE_PRUNE);
         match purpose {
             Purpose::LastGood => plan::Prune::Keep,
-            Purpose::Newest if !self.sync.spec.prune => plan::Prune::Keep,
-            Purpose::Newest if approved.is_some_and(|approved| approved == commit) => plan::Prune::Approved,
-            Purpose::Newest => plan::Prune::Fused,
+            Purpose::Newest { .. } if !self.sync.spec.prune => plan::Prune::Keep,
+            Purpose::Newest { .. } if approved.is_some_and(|approved| approved == commit) => plan::Prune::Approved,
+            Purpose::Newest { .. } => plan::Prune::Fused,
         }
     }
 
@@ -375,10 +445,29 @@ impl Work<'_> {
 }
 
 /// What the cluster is brought to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
     /// The newest commit, which becomes the last good one.
-    Newest,
+    Newest {
+        /// Where it is from.
+        repository: &'a Repository,
+        /// Whether what was applied before is believed today.
+        believed: bool,
+    },
     /// The last good one again: drift is put right, nothing is recorded or deleted.
     LastGood,
+}
+
+fn changes(applied: &Applied) -> Changes {
+    Changes { changed: applied.changed.len(), pruned: applied.pruned.iter().map(ToString::to_string).collect() }
+}
+
+/// Who signed what is applied, and with which key, by the record.
+fn recorded(ledger: &Ledger) -> Option<(String, String)> {
+    ledger.spec().signers.first().map(|signature| (signature.signer.clone(), signature.key.clone()))
+}
+
+/// What was lent to a thread that has ended.
+fn returned(wanted: Arc<Wanted>) -> Wanted {
+    Arc::try_unwrap(wanted).unwrap_or_else(|_| unreachable!("the thread that borrowed it has ended"))
 }

@@ -58,7 +58,7 @@ pub enum Lost {
     #[error(
         "the Sync says that {revision} is applied, but its Warrant {name} is gone: without it an older commit could \
          not be told from a newer one. Restore the Warrant; or, when you are sure that the repository shows the commit \
-         you want, remove status.lastAppliedRevision of the Sync and restart the agent, to start again from trust.root"
+         you want, delete the Sync and make it again: what is applied stays, and it starts from trust.root"
     )]
     Gone {
         /// The Warrant's name.
@@ -93,8 +93,7 @@ pub enum Lost {
     /// The record was made for another repository, or from another pinned commit.
     #[error(
         "Warrant {name} is about {recorded}, but the Repository now says {configured}: what was applied cannot be \
-         compared with it. To start again from trust.root, remove the Warrant and status.lastAppliedRevision of the Sync, and \
-         restart the agent"
+         compared with it. Delete the Sync and make it again to start from trust.root; what is applied stays"
     )]
     Other {
         /// The Warrant's name.
@@ -109,7 +108,7 @@ pub enum Lost {
 impl Ledger {
     /// Reads the record of `sync`, or begins one where nothing was ever applied.
     ///
-    /// `seen` is what this process knows of it.
+    /// `seen` is what this process knows of it; the Sync's status tells what an earlier one knew.
     pub(super) async fn open(
         client: &Client,
         sync: &Sync,
@@ -120,10 +119,13 @@ impl Ledger {
         let api = Api::<Warrant>::namespaced(client.clone(), &namespace);
         let (repository, url, root) = repository;
         let uid = sync.uid().unwrap_or_default();
+        let told = sync.status.as_ref().and_then(|status| status.warrant_generation);
         let found = api.get_opt(&name).await.map_err(|source| Error::warrant(&namespace, &name, source))?;
         let Some(warrant) = found else {
             let applied = sync.status.as_ref().and_then(|status| status.last_applied_revision.clone());
-            if let Some(revision) = applied.or_else(|| seen.generation().map(|seen| format!("generation {seen}"))) {
+            if let Some(revision) =
+                applied.or_else(|| seen.generation().max(told).map(|seen| format!("generation {seen}")))
+            {
                 return Ok(Err(Lost::Gone { name, revision }));
             }
             let spec = WarrantSpec {
@@ -134,6 +136,7 @@ impl Ledger {
                 applied: None,
                 reference: None,
                 tag: None,
+                rolled_back_to: None,
                 pending: None,
                 signers: Vec::new(),
                 policy_digest: None,
@@ -150,7 +153,7 @@ impl Ledger {
             return Ok(Err(Lost::Other { name, recorded: "a Sync that was deleted".to_owned(), configured: uid }));
         }
         let found = warrant.spec.generation;
-        if let Some(expected) = seen.generation().filter(|seen| found < *seen) {
+        if let Some(expected) = seen.generation().max(told).filter(|seen| found < *seen) {
             return Ok(Err(Lost::Older { name, found, expected }));
         }
         if !seen.knows(&warrant.spec) {

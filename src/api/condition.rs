@@ -49,4 +49,6 @@ pub mod kind {
     pub const FRESH: &str = "Fresh";
     /// What was applied works.
     pub const HEALTHY: &str = "Healthy";
+    /// What is applied would not be believed today: the policy has changed since. Present only where it is so.
+    pub const DISTRUSTED: &str = "Distrusted";
 }

@@ -106,7 +106,7 @@ pub struct SyncStatus {
     /// The `metadata.generation` this is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, Verified, Fresh, Healthy.
+    /// Ready, Reconciling, Stalled, Verified, Fresh, Healthy, Distrusted.
     pub conditions: Vec<Condition>,
     /// Reference and commit last tried, `main@4f1c2d9`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +120,9 @@ pub struct SyncStatus {
     /// How many objects are applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objects: Option<u32>,
+    /// Generation of the Warrant when this was written: an older one found later was put in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warrant_generation: Option<u64>,
     /// Objects that would be deleted, and are kept until `gitwarrant.io/approve-prune` names the commit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held_deletions: Vec<String>,

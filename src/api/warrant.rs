@@ -40,9 +40,13 @@ pub struct WarrantSpec {
     /// Full name of the reference it was found under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The tag last applied, and the id of its tag object, where tags are followed.
+    /// The tag last applied, where tags are followed: no lower version follows it, and it never moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// The commit that `trust.rollbackTo` has let in: it does so once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
+    pub rolled_back_to: Option<String>,
     /// The commit that is being applied: written before the first request, cleared after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
@@ -50,7 +54,8 @@ pub struct WarrantSpec {
     /// Who signed the commits between the applied one and the one before it, head first; at most 100 are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signers: Vec<Signature>,
-    /// Digest of the trust policy they were judged by.
+    /// Digest of the trust policy by which everything that is applied was found good; where it is another one than the
+    /// Repository's, what is applied is judged again, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_digest: Option<String>,
     /// Counts every write and never goes back.

@@ -105,6 +105,8 @@ impl Subject<'_> {
         let head = &self.commit.head;
         self.refuse_other_hash(head)?;
         let tag = match self.policy.mode {
+            // What was applied is never judged again, neither the commit nor the tag it came by.
+            Mode::Tag if self.is_applied() => None,
             Mode::Tag => Some(self.read_tag()?),
             Mode::EveryCommit | Mode::FirstParent | Mode::Head => None,
         };
@@ -166,6 +168,11 @@ impl Subject<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    fn is_applied(&self) -> bool {
+        let name = tag::name_of(&self.commit.reference);
+        self.base.applied == Some(self.commit.head) && self.base.applied_tag.as_deref().map(tag::name_of) == Some(name)
     }
 
     fn read_tag(&self) -> Judgement<(Oid, super::payload::Tag)> {

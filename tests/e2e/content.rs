@@ -4,9 +4,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gitwarrant::keysource::age;
-use gitwarrant::sops::{Format, Recipients, seal};
 
-use super::scene::{Scene, is, now, rewrite};
+use super::scene::{Scene, is, rewrite, sealed_for};
 use super::stage::{play, play_alone};
 
 /// In no log, status or event.
@@ -92,21 +91,12 @@ fn encrypted_file_that_is_cut_is_refused() {
 #[test]
 fn file_encrypted_for_somebody_else_is_refused() {
     with_secret("wrong-key", "NoUsableKey", |scene, _| {
-        let recipients = Recipients { age: vec![age::generate().1], pgp: Vec::new() };
         let manifest = format!(
             "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: {}\nstringData:\n  password: {PASSWORD}\n",
             scene.name
         );
-        let time = jiff::Timestamp::from_second(now()).unwrap();
-        seal(&manifest, Format::Yaml, &recipients, "^(data|stringData)$", time).unwrap()
+        sealed_for(&age::generate().1, "^(data|stringData)$", &manifest)
     });
-}
-
-/// A manifest whose fields named by `fields` are encrypted.
-fn sealed(scene: &Scene, fields: &str, manifest: &str) -> String {
-    let recipients = Recipients { age: vec![scene.recipient.clone()], pgp: Vec::new() };
-    let time = jiff::Timestamp::from_second(now()).unwrap();
-    seal(&manifest.replace("NAMESPACE", &scene.name), Format::Yaml, &recipients, fields, time).unwrap()
 }
 
 #[test]
@@ -141,7 +131,10 @@ fn decrypted_value_outside_the_data_of_a_secret_is_refused_naming_object_and_fie
                 "env",
             ),
         ] {
-            scene.write("app/open.enc.yaml", &sealed(scene, fields, &manifest));
+            scene.write(
+                "app/open.enc.yaml",
+                &sealed_for(&scene.recipient, fields, &manifest.replace("NAMESPACE", &scene.name)),
+            );
             let message = refuses(scene, "SealedOutsideSecret").await;
             assert!(message.contains(object) && message.contains(field), "{message}");
             assert!(message.contains("app/open.enc.yaml"), "{message}");

@@ -11,9 +11,13 @@ use serde_json::{Value, json};
 use super::scene::Scene;
 use super::stage::play_alone;
 use crate::support::signing::By;
+use crate::support::story::agent::Agent;
+
+/// Whether a request, by verb and resource, is of the kind that is counted.
+type Counts = fn(&str, &str) -> bool;
 
 /// Waits until the API server has answered this many requests that `counts`, and kills the agent.
-fn kill_after(scene: &Scene, from: u64, count: usize, counts: impl Fn(&str, &str) -> bool) {
+fn kill_after(scene: &Scene, from: u64, count: usize, counts: Counts) {
     let begin = Instant::now();
     let mut file = std::fs::File::open(scene.stage.audit_log().expect("our own control plane keeps one")).unwrap();
     file.seek(SeekFrom::Start(from)).unwrap();
@@ -37,7 +41,7 @@ fn kill_after(scene: &Scene, from: u64, count: usize, counts: impl Fn(&str, &str
         text.drain(..end);
         std::thread::sleep(Duration::from_millis(1));
     }
-    scene.stage.agent(|agent| agent.kill());
+    scene.stage.agent(Agent::kill);
 }
 
 fn audit_length(scene: &Scene) -> u64 {
@@ -114,7 +118,7 @@ fn is_deletion(verb: &str, resource: &str) -> bool {
 
 #[test]
 fn agent_that_was_killed_during_its_first_apply_completes_it() {
-    for (at, counts) in [(1, is_warrant as fn(&str, &str) -> bool), (1, is_apply), (12, is_apply), (2, is_warrant)] {
+    for (at, counts) in [(1, is_warrant as Counts), (1, is_apply), (12, is_apply), (2, is_warrant)] {
         let name = format!("killed-first-{at}-{}", if counts("update", "warrants") { "record" } else { "apply" });
         play_alone(&name, async |scene| {
             write_round(scene, 0);
@@ -139,7 +143,7 @@ fn agent_that_was_killed_during_a_change_or_its_pruning_completes_it() {
         scene.declare().await;
         scene.applied(&commit).await;
         let mut halfway = 0;
-        let points: [(usize, fn(&str, &str) -> bool); 8] = [
+        let points: [(usize, Counts); 8] = [
             (1, is_warrant),
             (1, is_apply),
             (9, is_apply),
@@ -167,7 +171,7 @@ fn agent_that_was_killed_during_a_change_or_its_pruning_completes_it() {
 
 /// While the agent is down somebody edits an object; it comes up again with nothing cached.
 async fn holds_after_a_restart(scene: &Scene, value: &str) {
-    scene.stage.agent(|agent| agent.kill());
+    scene.stage.agent(Agent::kill);
     let edit = json!({"data": {"value": "edited while it was down"}});
     scene.maps().patch("settings", &PatchParams::default(), &Patch::Merge(&edit)).await.unwrap();
     start_again(scene, false);

@@ -2,6 +2,7 @@
 
 mod content;
 mod crash;
+mod record;
 mod refused;
 mod rights;
 mod scene;

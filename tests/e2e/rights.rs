@@ -17,8 +17,7 @@ fn object_that_the_account_may_not_write_is_named_and_the_other_sync_goes_on() {
         let namespace = scene.name.clone();
         let free = |value: &str| {
             format!(
-                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: free, namespace: {}}}\ndata: {{value: \"{value}\"}}\n",
-                namespace
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: free, namespace: {namespace}}}\ndata: {{value: \"{value}\"}}\n"
             )
         };
         scene.write("other/free.yaml", &free("1"));
@@ -97,8 +96,8 @@ fn everything_at_once_is_never_pruned_until_somebody_names_the_commit() {
                 is(sync, "Ready", "True").is_some_and(|(reason, _)| reason == "AppliedDeletionsHeld")
             })
             .await;
-        let held = sync.data["status"]["heldDeletions"].to_string();
-        assert!(held.contains("settings") && held.contains("limits"), "{held}");
+        let waiting = sync.data["status"]["heldDeletions"].to_string();
+        assert!(waiting.contains("settings") && waiting.contains("limits"), "{waiting}");
         assert_eq!(scene.value("settings").await.as_deref(), Some("blue"));
         // The next turns see a larger inventory, and still hold.
         scene.write_map("fresh", "2");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gitwarrant::keysource::age;
-use gitwarrant::sops::{Format, Recipients, seal};
+use gitwarrant::sops::{Format, Recipients, Terms, seal};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -94,9 +94,7 @@ impl Scene {
 
     /// `manifest` encrypted for the Sync's key, as `sops` would.
     pub fn seal(&self, manifest: &str) -> String {
-        let recipients = Recipients { age: vec![self.recipient.clone()], pgp: Vec::new() };
-        let time = jiff::Timestamp::from_second(now()).unwrap();
-        seal(manifest, Format::Yaml, &recipients, "^(data|stringData)$", time).unwrap()
+        sealed_for(&self.recipient, "^(data|stringData)$", manifest)
     }
 
     /// Secret `name` with this password, encrypted.
@@ -364,6 +362,15 @@ impl Scene {
 pub fn is(object: &DynamicObject, kind: &str, status: &str) -> Option<(String, String)> {
     let (found, reason, message) = condition(object, kind)?;
     (found == status).then_some((reason, message))
+}
+
+/// `manifest` encrypted for `recipient`, in the fields that `fields` names.
+pub fn sealed_for(recipient: &str, fields: &str, manifest: &str) -> String {
+    let recipients = Recipients { age: vec![recipient.to_owned()], pgp: Vec::new() };
+    let selector = Some(("encrypted_regex".to_owned(), fields.to_owned()));
+    let terms = Terms { groups: vec![recipients], selector, ..Terms::default() };
+    let time = jiff::Timestamp::from_second(now()).unwrap();
+    seal(manifest.as_bytes(), Format::Yaml, &terms, time).unwrap()
 }
 
 /// Seconds since 1970.

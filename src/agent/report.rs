@@ -1,0 +1,165 @@
+//! How the end of a turn is told: status, event, metric, log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+use tracing::{debug, info, warn};
+
+use crate::api::{ConditionStatus, REQUESTED_AT, Sync, SyncStatus};
+use crate::telemetry::TurnEnd;
+
+use super::Error;
+use super::desk::{Desk, Memory};
+use super::events::{Deeds, publish, transitions};
+use super::outcome::{Changes, Outcome};
+use super::schedule::Next;
+use super::status::{Findings, Holds, conditions, differ};
+
+/// Tells what the turn of `sync` came to, and when the next one is due.
+pub(super) async fn report(
+    desk: &Arc<Desk>,
+    sync: &Sync,
+    memory: &mut Memory,
+    outcome: Outcome,
+    took: Duration,
+) -> Next {
+    let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
+    desk.metrics.turn(&namespace, &name, outcome.end, took);
+    desk.metrics.ready(&namespace, &name, outcome.ready.status == ConditionStatus::True);
+    desk.metrics.cluster(outcome.changes.changed, outcome.changes.pruned.len());
+    if outcome.end == TurnEnd::Refused {
+        desk.metrics.refusal(&outcome.ready.reason);
+    }
+    let old = sync.status.clone().unwrap_or_default();
+    let previous = memory.conditions.take().unwrap_or_else(|| old.conditions.clone());
+    let next = outcome.next(sync);
+    let findings = Findings {
+        generation: sync.metadata.generation.unwrap_or_default(),
+        ready: outcome.ready,
+        verified: outcome.verified.or_else(|| kept(&previous, crate::api::condition_kind::VERIFIED)),
+        fresh: outcome.fresh.or_else(|| kept(&previous, crate::api::condition_kind::FRESH)),
+        healthy: outcome.healthy,
+        reconciling: None,
+        stalled: outcome.stalled,
+        distrusted: match &memory.reviewed {
+            Some(reviewed) => reviewed.distrusted.clone(),
+            None => kept(&previous, crate::api::condition_kind::DISTRUSTED),
+        },
+    };
+    desk.metrics.distrusted(&namespace, &name, findings.distrusted.is_some());
+    let found = conditions(&previous, &findings, desk.clock.now());
+    tell(&namespace, &name, &previous, &findings.ready, &outcome.changes, took);
+    let record = outcome.record;
+    let status = SyncStatus {
+        observed_generation: sync.metadata.generation,
+        conditions: found.clone(),
+        last_attempted_revision: outcome.attempted.or(old.last_attempted_revision.clone()),
+        last_applied_revision: record
+            .as_ref()
+            .map_or(old.last_applied_revision.clone(), |record| record.revision.clone()),
+        signer: record.as_ref().map_or(old.signer.clone(), |record| record.signer.clone()),
+        objects: record.as_ref().map_or(old.objects, |record| u32::try_from(record.objects).ok()),
+        warrant_generation: record.map_or(old.warrant_generation, |record| Some(record.generation)),
+        held_deletions: outcome.held_deletions.unwrap_or_else(|| old.held_deletions.clone()),
+        last_handled_requested_at: sync.annotations().get(REQUESTED_AT).cloned(),
+    };
+    let same = !differ(&previous, &found) && SyncStatus { conditions: old.conditions.clone(), ..status.clone() } == old;
+    let deeds = deeds(&old, &status, outcome.changes);
+    let happened = transitions(&previous, &found, &deeds);
+    memory.conditions = Some(found);
+    if same && happened.is_empty() {
+        return next;
+    }
+    let api = Api::<Sync>::namespaced(desk.client.clone(), &namespace);
+    match api.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({ "status": full(&status) }))).await {
+        Ok(_) => {}
+        Err(fault) => {
+            memory.conditions = None;
+            warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
+        }
+    }
+    publish(&desk.client, &sync.object_ref(&()), happened).await;
+    next
+}
+
+/// What the turn did that its conditions do not say.
+fn deeds(old: &SyncStatus, new: &SyncStatus, changes: Changes) -> Deeds {
+    let moved = new.last_applied_revision != old.last_applied_revision;
+    let moved_to = new.last_applied_revision.clone().filter(|_| moved).map(|revision| (revision, new.signer.clone()));
+    let newly_held = if new.held_deletions == old.held_deletions { Vec::new() } else { new.held_deletions.clone() };
+    Deeds { changed: changes.changed, pruned: changes.pruned, moved_to, newly_held }
+}
+
+/// A merge patch that removes what is absent now.
+fn full(status: &SyncStatus) -> serde_json::Value {
+    let mut value = json!({
+        "lastAttemptedRevision": null, "lastAppliedRevision": null, "signer": null, "objects": null,
+        "warrantGeneration": null, "heldDeletions": null, "lastHandledRequestedAt": null,
+    });
+    if let (Some(all), Ok(serde_json::Value::Object(set))) = (value.as_object_mut(), serde_json::to_value(status)) {
+        all.extend(set);
+    }
+    value
+}
+
+fn kept(previous: &[crate::api::Condition], kind: &str) -> Option<Holds> {
+    let old = previous.iter().find(|condition| condition.kind == kind)?;
+    Some(Holds { status: old.status, reason: old.reason.clone(), message: old.message.clone() })
+}
+
+fn tell(
+    namespace: &str,
+    name: &str,
+    previous: &[crate::api::Condition],
+    ready: &Holds,
+    changes: &Changes,
+    took: Duration,
+) {
+    let (applied, pruned) = (changes.changed, changes.pruned.len());
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let before = previous.iter().find(|condition| condition.kind == crate::api::condition_kind::READY);
+    let news = before
+        .is_none_or(|old| old.status != ready.status || old.reason != ready.reason || old.message != ready.message);
+    if ready.status == ConditionStatus::False {
+        if news {
+            warn!(%namespace, sync = %name, reason = %ready.reason, message = %ready.message, milliseconds, "Sync is not ready");
+        }
+    } else if news || *changes != Changes::default() {
+        info!(%namespace, sync = %name, reason = %ready.reason, message = %ready.message, applied, pruned, milliseconds, "cluster matches commit");
+    } else {
+        debug!(%namespace, sync = %name, milliseconds, "nothing to do");
+    }
+}
+
+/// Says that a Sync cannot be read: a field that nobody knows is never ignored.
+pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, fault: &serde_json::Error) -> Next {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let holds = Holds::no("InvalidSpec", format!("the Sync cannot be read: {fault}"));
+    let generation = object.metadata.generation.unwrap_or_default();
+    let findings = Findings {
+        generation,
+        stalled: Some(Holds::yes("InvalidSpec", holds.message.clone())),
+        ready: holds,
+        verified: None,
+        fresh: None,
+        healthy: None,
+        reconciling: None,
+        distrusted: None,
+    };
+    let previous: Vec<crate::api::Condition> =
+        serde_json::from_value(object.data["status"]["conditions"].clone()).unwrap_or_default();
+    let found = conditions(&previous, &findings, desk.clock.now());
+    if differ(&previous, &found) {
+        warn!(%namespace, sync = %name, message = %findings.ready.message, "Sync cannot be read");
+        let kind = kube::api::ApiResource::erase::<Sync>(&());
+        let api = Api::<DynamicObject>::namespaced_with(desk.client.clone(), &namespace, &kind);
+        let patch = json!({"status": {"observedGeneration": generation, "conditions": found}});
+        if let Err(fault) = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
+            warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
+        }
+    }
+    Next::Interval(Duration::from_secs(300))
+}

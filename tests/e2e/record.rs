@@ -1,0 +1,287 @@
+//! What is recorded and told: the Warrant, verdicts, events, and what a changed policy says about what is applied.
+
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use super::scene::{Scene, is, now};
+use super::stage::{play, play_alone};
+use crate::support::signing::By;
+use crate::support::story::cluster::until;
+
+/// The state is lost: nothing new is applied, and the Sync says so.
+async fn holds_and_alarms(scene: &mut Scene, words: &str) {
+    scene.write_map("settings", "red");
+    let commit = scene.commit_good();
+    scene.push(&commit).await;
+    let message = scene.not_ready("StateLost").await;
+    assert!(message.contains(words), "{message}");
+    let sync = scene.syncs().get("app").await.unwrap();
+    assert!(is(&sync, "Stalled", "True").is_some());
+    let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": words}}});
+    scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
+    scene.sync("a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!(words)).await;
+    assert_eq!(scene.value("settings").await.as_deref(), Some("blue"));
+}
+
+fn restart(scene: &Scene) {
+    scene.stage.agent(|agent| {
+        agent.kill();
+        agent.start().unwrap();
+    });
+}
+
+fn as_new(mut object: DynamicObject) -> DynamicObject {
+    object.metadata.resource_version = None;
+    object.metadata.managed_fields = None;
+    object.metadata.uid = None;
+    object
+}
+
+#[test]
+fn warrant_that_is_gone_holds_and_alarms_until_it_is_restored_also_after_a_restart() {
+    play_alone("warrant-gone", async |scene| {
+        scene.begin().await;
+        let saved = as_new(scene.warrants().get("app").await.unwrap());
+        scene.warrants().delete("app", &DeleteParams::default()).await.unwrap();
+        holds_and_alarms(scene, "is gone").await;
+        restart(scene);
+        holds_and_alarms(scene, "gone").await;
+        assert!(scene.warrants().get_opt("app").await.unwrap().is_none(), "a fresh one was begun");
+        scene.warrants().create(&PostParams::default(), &saved).await.unwrap();
+        scene.write_map("settings", "green");
+        scene.ship().await;
+        assert_eq!(scene.value("settings").await.as_deref(), Some("green"));
+    });
+}
+
+#[test]
+fn older_warrant_holds_and_alarms_also_after_a_restart() {
+    play_alone("warrant-older", async |scene| {
+        let first = scene.begin().await;
+        let older = scene.warrants().get("app").await.unwrap();
+        scene.write_map("limits", "13");
+        scene.ship().await;
+        let newer = scene.warrants().get("app").await.unwrap();
+        let warrants = scene.warrants();
+        let put = async |from: &DynamicObject| {
+            let mut now = warrants.get("app").await.unwrap();
+            now.data["spec"] = from.data["spec"].clone();
+            warrants.replace("app", &PostParams::default(), &now).await.unwrap();
+        };
+        put(&older).await;
+        assert_eq!(older.data["spec"]["applied"], json!(first));
+        // The branch is pushed back, as whoever has bent the record would want it.
+        scene.push(&first).await;
+        let message = scene.not_ready("StateLost").await;
+        assert!(message.contains("was seen before"), "{message}");
+        restart(scene);
+        scene.maps().delete("limits", &DeleteParams::default()).await.unwrap();
+        let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": "after"}}});
+        scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
+        scene.sync("a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!("after")).await;
+        let message = scene.not_ready("StateLost").await;
+        assert!(message.contains("was seen before"), "{message}");
+        assert_eq!(scene.value("limits").await, None, "the older commit was applied");
+        put(&newer).await;
+        scene.refused(&first, "Rollback").await;
+        scene.comes("limits", "13").await;
+    });
+}
+
+#[test]
+fn sync_that_is_made_again_starts_from_the_root_and_keeps_what_runs() {
+    play("made-again", async |scene| {
+        let commit = scene.begin().await;
+        let before = scene.maps().get("settings").await.unwrap().metadata.uid;
+        scene.syncs().delete("app", &DeleteParams::default()).await.unwrap();
+        drop(scene.warrants().delete("app", &DeleteParams::default()).await);
+        let gone = async || scene.syncs().get_opt("app").await.unwrap().is_none().then_some(());
+        until("the Sync is gone", gone).await.unwrap();
+        scene.stage.admin.put(&scene.sync_manifest()).await.unwrap();
+        scene.applied(&commit).await;
+        assert_eq!(scene.maps().get("settings").await.unwrap().metadata.uid, before);
+    });
+}
+
+#[test]
+fn rollback_to_lets_one_older_commit_in_once() {
+    play("rollback-to", async |scene| {
+        let old = scene.begin().await;
+        scene.write_map("settings", "red");
+        let newer = scene.ship().await;
+        let allow = json!({"spec": {"trust": {"rollbackTo": old}}});
+        scene.repositories().patch(&scene.name, &PatchParams::default(), &Patch::Merge(&allow)).await.unwrap();
+        scene.push(&old).await;
+        scene.applied(&old).await;
+        scene.comes("settings", "blue").await;
+        let warrant = scene.warrants().get("app").await.unwrap();
+        assert_eq!(warrant.data["spec"]["rolledBackTo"], json!(old));
+        scene.push(&newer).await;
+        scene.applied(&newer).await;
+        scene.comes("settings", "red").await;
+        scene.push(&old).await;
+        scene.refused(&old, "Rollback").await;
+        scene.holds("red").await;
+    });
+}
+
+#[test]
+fn key_that_is_revoked_later_is_reported_about_what_is_applied_and_changes_nothing() {
+    play("revoked-later", async |scene| {
+        let carol = scene.stage.signers.ssh_key("revoked-carol", "ed25519");
+        let both = format!("alice {}\nrevoked-carol {}\n", scene.stage.alice.public, carol.public);
+        let map = |text: &str, revoked: Option<&str>| {
+            let mut data = json!({"allowed_signers": text});
+            if let Some(revoked) = revoked {
+                data["revoked"] = json!(revoked);
+            }
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "revoked-later", "namespace": "gitwarrant-system"}, "data": data,
+            })
+        };
+        scene.stage.admin.put(&map(&both, None)).await.unwrap();
+        let bad = scene.commit(By::Ssh(&carol));
+        scene.push(&bad).await;
+        scene
+            .declare_with(|repository, _| {
+                let trust = repository["spec"]["trust"].as_object_mut().unwrap();
+                trust.remove("signers");
+                trust.insert("signersFrom".to_owned(), json!([{"configMap": "revoked-later"}]));
+            })
+            .await;
+        let sync = scene.applied(&bad).await;
+        assert!(is(&sync, "Distrusted", "True").is_none());
+        // The ConfigMap is read anew for every turn.
+        scene.stage.admin.put(&map(&both, Some(&format!("{}\n", carol.public)))).await.unwrap();
+        let distrusted = |sync: &DynamicObject| is(sync, "Distrusted", "True").is_some();
+        let sync = scene.sync("it is reported", distrusted).await;
+        let (reason, message) = is(&sync, "Distrusted", "True").unwrap();
+        assert_eq!(reason, "RevokedKey");
+        assert!(message.contains(&bad[..7]), "{message}");
+        assert!(is(&sync, "Ready", "True").is_some(), "what runs, runs");
+        scene.holds("blue").await;
+        event(scene, "Distrusted").await;
+        // What is new is applied on top of it, and the report stays.
+        scene.write_map("settings", "green");
+        scene.ship().await;
+        scene.sync("it is still reported", distrusted).await;
+        scene.write_map("settings", "red");
+        let refused = scene.commit(By::Ssh(&carol));
+        scene.push(&refused).await;
+        scene.refused(&refused, "RevokedKey").await;
+        scene.stage.admin.put(&map(&both, None)).await.unwrap();
+        scene.poke().await;
+        scene.applied(&refused).await;
+        scene.sync("the report is gone", |sync| !distrusted(sync)).await;
+    });
+}
+
+#[test]
+fn tag_never_goes_back_nor_moves() {
+    play("tags", async |scene| {
+        let tag = async |scene: &mut Scene, name: &str| {
+            scene.stage.signers.tag(&scene.work, name, By::Ssh(&scene.stage.alice), now());
+            scene.git(&["push", "--quiet", "--force", "origin", &format!("refs/tags/{name}")]);
+            scene.poke().await;
+        };
+        scene.commit_good();
+        tag(scene, "v1.1.0").await;
+        scene
+            .declare_with(|repository, _| {
+                repository["spec"]["ref"] = json!({"tag": "v1.1.0"});
+                repository["spec"]["trust"]["mode"] = json!("Tag");
+            })
+            .await;
+        scene.comes("settings", "blue").await;
+        scene.sync("it is applied", |sync| is(sync, "Ready", "True").is_some()).await;
+        scene.holds("blue").await;
+        // The same name at a later commit.
+        scene.write_map("settings", "red");
+        scene.commit_good();
+        scene.git(&["tag", "-d", "v1.1.0"]);
+        tag(scene, "v1.1.0").await;
+        scene.not_ready("TagMoved").await;
+        scene.holds("blue").await;
+        // A later commit under a lower version.
+        tag(scene, "v1.0.9").await;
+        let follow = |tag: &str| json!({"spec": {"ref": {"tag": tag}}});
+        let patch = async |scene: &Scene, change: Value| {
+            scene.repositories().patch(&scene.name, &PatchParams::default(), &Patch::Merge(&change)).await.unwrap();
+        };
+        patch(scene, follow("v1.0.9")).await;
+        scene.not_ready("Rollback").await;
+        scene.holds("blue").await;
+        tag(scene, "v1.2.0").await;
+        patch(scene, follow("v1.2.0")).await;
+        scene.comes("settings", "red").await;
+    });
+}
+
+/// Waits for an event about the Sync with this reason.
+async fn event(scene: &Scene, reason: &str) -> Event {
+    let events = Api::<Event>::namespaced(scene.stage.admin.client().clone(), &scene.name);
+    let found = async || {
+        let all = events.list(&ListParams::default()).await.unwrap();
+        let about = |event: &Event| {
+            event.reason.as_deref() == Some(reason)
+                && event.regarding.as_ref().is_some_and(|object| object.kind.as_deref() == Some("Sync"))
+        };
+        all.into_iter().find(about)
+    };
+    match until(&format!("an event says {reason}"), found).await {
+        Ok(event) => event,
+        Err(reason) => panic!("{reason}; {}", scene.seen().await),
+    }
+}
+
+#[test]
+fn each_transition_has_an_event_and_the_repository_says_who_signed() {
+    const PASSWORD: &str = "never-in-an-event-7f3a";
+    play("events", async |scene| {
+        scene.takes(&["settings.yaml", "limits.yaml", "db.enc.yaml"]);
+        scene.write("app/db.enc.yaml", &scene.sealed_secret("db", PASSWORD));
+        let good = scene.begin().await;
+        let applied = event(scene, "Applied").await;
+        assert!(applied.note.unwrap().contains(&format!("main@{good} is applied, signed by alice")));
+        assert_eq!(applied.type_.as_deref(), Some("Normal"));
+        let verified = |commit: &str| {
+            let (revision, commit) = (json!(format!("main@{commit}")), json!(commit));
+            move |one: &DynamicObject| {
+                let status = &one.data["status"];
+                status["verified"]["revision"] == revision
+                    && status["verified"]["commit"] == commit
+                    && status["verified"]["signer"] == "alice"
+                    && status["rejected"].is_null()
+            }
+        };
+        scene.repository("it says who signed", verified(&good)).await;
+        scene.write_map("settings", "red");
+        let bad = scene.commit(By::Nobody);
+        scene.push(&bad).await;
+        scene.refused(&bad, "Unsigned").await;
+        let refused = event(scene, "Unsigned").await;
+        assert_eq!(refused.type_.as_deref(), Some("Warning"));
+        assert!(refused.note.unwrap().contains(&bad[..7]));
+        let rejected =
+            scene.repository("it says what was refused", |one| !one.data["status"]["rejected"].is_null()).await;
+        let status = &rejected.data["status"];
+        assert_eq!(status["rejected"], json!({"head": bad, "commit": bad, "reason": "unsigned"}));
+        assert_eq!(status["verified"]["commit"], json!(good));
+        scene.holds("blue").await;
+        event(scene, "DriftCorrected").await;
+        scene.git(&["reset", "--quiet", "--hard", &good]);
+        scene.takes(&["settings.yaml", "db.enc.yaml"]);
+        let next = scene.ship().await;
+        event(scene, "Recovered").await;
+        let pruned = event(scene, "Pruned").await;
+        assert!(pruned.note.unwrap().contains("limits"));
+        scene.repository("it says who signed", verified(&next)).await;
+        scene.takes(&["fresh.yaml"]);
+        scene.write_map("fresh", "1");
+        scene.ship().await;
+        event(scene, "DeletionsHeld").await;
+        scene.nowhere(&[PASSWORD]).await;
+    });
+}
