@@ -40,6 +40,7 @@ fn object_that_the_account_may_not_write_is_named_and_the_other_sync_goes_on() {
         });
         scene.stage.admin.put(&looks).await.unwrap();
         scene.stage.admin.put(&bound).await.unwrap();
+        scene.may(&format!("{}:applier", scene.name), ("list", "networking.k8s.io", "ingresses")).await;
         scene.takes(&["settings.yaml", "limits.yaml", "door.yaml"]);
         scene.write(
             "app/door.yaml",

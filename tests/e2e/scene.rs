@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use gitwarrant::keysource::age;
 use gitwarrant::sops::{Format, Recipients, Terms, seal};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::stage::Stage;
@@ -194,6 +195,34 @@ impl Scene {
         ] {
             self.stage.admin.put(&object).await.unwrap();
         }
+        self.may("gitwarrant-system:gitwarrant", ("get", "", "secrets")).await;
+        self.may("gitwarrant-system:gitwarrant", ("impersonate", "", "serviceaccounts")).await;
+        self.may(&format!("{}:applier", self.name), ("patch", "", "configmaps")).await;
+    }
+
+    /// Waits until a ServiceAccount, `NAMESPACE:NAME`, has a right in the scene's namespace: the API server learns of a
+    /// binding a moment after it was written. The right is a verb, a group and a resource.
+    pub async fn may(&self, account: &str, (verb, group, resource): (&str, &str, &str)) {
+        let asked = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: Some(format!("system:serviceaccount:{account}")),
+                resource_attributes: Some(ResourceAttributes {
+                    namespace: Some(self.name.clone()),
+                    verb: Some(verb.to_owned()),
+                    group: Some(group.to_owned()),
+                    resource: Some(resource.to_owned()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let reviews = Api::<SubjectAccessReview>::all(self.stage.admin.client().clone());
+        let granted = async || {
+            let answer = reviews.create(&PostParams::default(), &asked).await.ok()?;
+            answer.status.filter(|status| status.allowed)
+        };
+        until(&format!("{account} may {verb} {resource}"), granted).await.unwrap();
     }
 
     /// Declares everything as most scenes have it.
