@@ -70,6 +70,8 @@ pub enum Code {
     ReplacementError,
     /// A `$patch` directive that does not exist.
     SmpUnknownDirective,
+    /// A `${...}` that cannot be evaluated.
+    Substitution,
     /// A variable fits several objects.
     UnableToDisambiguate,
     /// A field that does not exist, or of the wrong type.
@@ -110,6 +112,7 @@ impl Code {
             Code::RemoteBase => "remote-base",
             Code::ReplacementError => "replacement-error",
             Code::SmpUnknownDirective => "smp-unknown-directive",
+            Code::Substitution => "substitution",
             Code::UnableToDisambiguate => "unable-to-disambiguate",
             Code::UnknownOrBadField => "unknown-or-bad-field",
             Code::UnserializableValue => "unserializable-value",

@@ -7,6 +7,7 @@ use crate::trust::{Origin, Sources, Tree};
 
 use super::error::{Code, Error, Errors};
 use super::file::Kustomization;
+use super::layer::Layer;
 use super::layout::{Folder, Target, inline, named_files};
 use super::options::{Options, PlainFolders};
 use super::plugin;
@@ -16,6 +17,19 @@ use super::source::Documents;
 ///
 /// All independent errors are reported at once. Bases on other hosts, cycles and paths out of the tree are refused.
 pub fn gather<O: Origin>(tree: Tree<O>, path: &RepoPath, options: &Options) -> Result<Sources<O>, Errors> {
+    gather_under(&Layer::default(), tree, path, options)
+}
+
+/// The same with a layer over it.
+///
+/// # Errors
+/// Those of [`gather`].
+pub fn gather_under<O: Origin>(
+    layer: &Layer,
+    tree: Tree<O>,
+    path: &RepoPath,
+    options: &Options,
+) -> Result<Sources<O>, Errors> {
     let mut walk = Walk {
         tree: &tree,
         options,
@@ -29,6 +43,7 @@ pub fn gather<O: Origin>(tree: Tree<O>, path: &RepoPath, options: &Options) -> R
         return Err(Error::new(Code::MissingFile, "there is no such folder").at(place).into());
     }
     walk.start(path);
+    walk.components(path, &layer.components()?);
     let Walk { wanted, errors, .. } = walk;
     Errors::unless_empty(errors)?;
     tree.close(&wanted).map_err(|error| Error::new(Code::MissingFile, error.to_string()).into())
@@ -61,6 +76,20 @@ impl<O: Origin> Walk<'_, O> {
                 }
             }
             _ => self.enter(path),
+        }
+    }
+
+    /// Walks the components that a layer adds to the folder.
+    fn components(&mut self, path: &RepoPath, written: &[String]) {
+        let tree = self.tree;
+        let is_file = |path: &RepoPath| tree.is_file(path);
+        let folder = Folder { path, is_file: &is_file, options: self.options };
+        self.chain = vec![path.clone()];
+        for written in written {
+            match folder.folder(written, &|path| tree.is_folder(path)) {
+                Ok(component) => self.enter(&component),
+                Err(error) => self.errors.push(error),
+            }
         }
     }
 

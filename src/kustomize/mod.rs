@@ -3,6 +3,7 @@
 mod accumulate;
 mod configure;
 mod entry;
+mod envsubst;
 mod error;
 mod fields;
 mod file;
@@ -10,6 +11,7 @@ mod form;
 mod gather;
 mod generate;
 mod hash;
+mod layer;
 mod layout;
 mod options;
 mod origin;
@@ -29,7 +31,9 @@ mod substitute;
 mod transform;
 mod tree;
 
+pub use envsubst::{BadName, Variable, Variables};
 pub use error::{Code, Error, Errors};
-pub use gather::gather;
+pub use gather::{gather, gather_under};
+pub use layer::Layer;
 pub use options::{LoadRestrictor, Options, Order, PlainFolders};
-pub use render::{Rendered, Warning, render};
+pub use render::{Rendered, Warning, render, render_under};

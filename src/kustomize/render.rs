@@ -9,6 +9,7 @@ use super::entry::Sort;
 use super::error::{Code, Error, Errors};
 use super::file::{Kustomization, NAMES};
 use super::gather::plain_folder;
+use super::layer::Layer;
 use super::options::{Options, Order, PlainFolders};
 use super::origin;
 use super::references;
@@ -66,8 +67,21 @@ impl<O: Origin> Rendered<O> {
 /// Everything that is wrong; nothing is rendered in part. `empty-render` where nothing comes out: the next stage would
 /// take that for a wish to delete everything.
 pub fn render<O: Origin>(opened: Opened<O>, path: &RepoPath, options: &Options) -> Result<Rendered<O>, Errors> {
+    render_under(&Layer::default(), opened, path, options)
+}
+
+/// The same with a layer over it.
+///
+/// # Errors
+/// Those of [`render`], and `substitution` for variables.
+pub fn render_under<O: Origin>(
+    layer: &Layer,
+    opened: Opened<O>,
+    path: &RepoPath,
+    options: &Options,
+) -> Result<Rendered<O>, Errors> {
     let mut warnings = Vec::new();
-    let objects = objects(&opened, path, *options, &mut warnings)?;
+    let objects = objects(layer, &opened, path, *options, &mut warnings)?;
     if objects.is_empty() {
         let text = "nothing comes out of this kustomization";
         return Err(Error::new(Code::EmptyRender, text).at(Place { file: path.clone(), line: 0 }).into());
@@ -76,6 +90,7 @@ pub fn render<O: Origin>(opened: Opened<O>, path: &RepoPath, options: &Options) 
 }
 
 fn objects<O: Origin>(
+    layer: &Layer,
     opened: &Opened<O>,
     path: &RepoPath,
     options: Options,
@@ -83,6 +98,7 @@ fn objects<O: Origin>(
 ) -> Result<Vec<Object>, Errors> {
     let session = Session::new(opened, &options);
     let mut kustomization = top(&session, path)?;
+    layer.lay_over(&mut kustomization)?;
     let (sort, wanted) = (kustomization.sort.take(), std::mem::take(&mut kustomization.build_metadata));
     let mut session = session.noting(&wanted);
     let Accumulator { mut resources, config, vars } =
@@ -97,6 +113,7 @@ fn objects<O: Origin>(
         (None, Order::Legacy) => sort_legacy(None, &mut resources),
     }
     origin::finish(&wanted, &mut resources);
+    layer.finish(&mut resources)?;
     let mut errors = Vec::new();
     let mut objects = Vec::with_capacity(resources.len());
     for resource in resources {

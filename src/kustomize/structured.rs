@@ -43,7 +43,8 @@ pub fn put(
     if found == 0 { Err(refuse("there is no such field inside the text")) } else { Ok(()) }
 }
 
-fn parse(text: &str) -> Option<Tree> {
+/// The one document of YAML, or of JSON, that `text` is.
+pub fn parse(text: &str) -> Option<Tree> {
     let mut documents = yaml::parse(text, Limits::MANIFEST).ok()?;
     if documents.len() != 1 {
         return None;
