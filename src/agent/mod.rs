@@ -6,6 +6,7 @@ mod desk;
 mod error;
 mod events;
 mod idle;
+mod layer;
 mod mirrors;
 mod outcome;
 mod policy;

@@ -1,6 +1,7 @@
 //! From a fetched commit to what may be applied: judging, opening, rendering, admitting. Pure and synchronous.
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use crate::git::{Commit, Fetched, Oid};
 use crate::keysource::Keyring;
@@ -19,6 +20,7 @@ pub(super) struct Wanted {
     pub(super) path: RepoPath,
     pub(super) keys: Keyring,
     pub(super) rendering: kustomize::Options,
+    pub(super) layer: kustomize::Layer,
     pub(super) limits: policy::Limits,
     pub(super) now: Timestamp,
 }
@@ -60,13 +62,16 @@ pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admit
         by: by.clone(),
         ..held(Stage::Rendering, code, class, error)
     };
-    let sources = kustomize::gather(verified.into_tree(), &wanted.path, &wanted.rendering)
+    let sources = kustomize::gather_under(&wanted.layer, verified.into_tree(), &wanted.path, &wanted.rendering)
         .map_err(|errors| rendering(errors.code(), Class::Refused, &errors))?;
     let sources = sources.judge_inputs().map_err(|refusal| refused(&refusal))?;
     let opened =
         sops::unseal(sources, &wanted.keys).map_err(|errors| rendering(errors.code(), errors.class(), &errors))?;
-    let rendered = kustomize::render(opened, &wanted.path, &wanted.rendering)
+    let rendered = kustomize::render_under(&wanted.layer, opened, &wanted.path, &wanted.rendering)
         .map_err(|errors| rendering(errors.code(), Class::Refused, &errors))?;
+    for warning in rendered.warnings() {
+        warn!(%warning, "something renders that a person should look at");
+    }
     policy::admit(rendered, &wanted.limits).map_err(|errors| rendering(errors.code(), Class::Refused, &errors))
 }
 
@@ -74,7 +79,7 @@ pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admit
 pub(super) fn review(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<(), Held> {
     let verified = trust::verify(fetched, &wanted.policy, &Base::default(), Some(&wanted.path), wanted.now)
         .map_err(|refusal| refused(&refusal))?;
-    let sources = kustomize::gather(verified.into_tree(), &wanted.path, &wanted.rendering)
+    let sources = kustomize::gather_under(&wanted.layer, verified.into_tree(), &wanted.path, &wanted.rendering)
         .map_err(|errors| held(Stage::Rendering, errors.code(), Class::Refused, &errors))?;
     sources.judge_inputs().map(drop).map_err(|refusal| refused(&refusal))
 }

@@ -19,6 +19,7 @@ use crate::telemetry;
 use crate::trust::{Base, Policy, Signed};
 
 use super::desk::{Desk, Memory, Reviewed};
+use super::layer;
 use super::mirrors::Polled;
 use super::outcome::{Changes, Outcome};
 use super::prepare::{Held, Stage, Wanted, prepare, review};
@@ -304,7 +305,9 @@ impl Work<'_> {
         let generation = |meta: &kube::api::ObjectMeta| meta.generation.unwrap_or_default();
         let (ours, theirs) = (generation(&self.sync.metadata), generation(&repository.metadata));
         let approved = self.sync.annotations().get(api::APPROVE_PRUNE).map_or("", String::as_str);
-        Some(format!("{} {} {ours} {theirs} {keys} {approved}", commit.head, policy.digest()))
+        let namespace = self.sync.namespace().unwrap_or_default();
+        let variables = layer::versions(self.desk, &self.sync.spec, &namespace).await?;
+        Some(format!("{} {} {ours} {theirs} {keys} {variables}{approved}", commit.head, policy.digest()))
     }
 
     async fn wanted(&self, repository: &Repository, policy: Policy, ledger: &Ledger) -> Result<Wanted, Outcome> {
@@ -341,7 +344,8 @@ impl Work<'_> {
         };
         let base = Base { applied, applied_tag: ledger.spec().tag.clone() };
         let rendering = kustomize::Options::AGENT;
-        Ok(Wanted { policy, base, path, keys, rendering, limits, now: self.desk.clock.now() })
+        let layer = layer::layer(self.desk, spec, &self.sync.namespace().unwrap_or_default()).await?;
+        Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now: self.desk.clock.now() })
     }
 
     /// Puts drift of the last good commit right, while a newer one is held back.

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Duration, LocalName};
+use super::{CommonMetadata, Condition, Duration, Image, LocalName, Patch, PostBuild};
 
 /// What of a repository is applied where, and with whose rights.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -76,6 +76,36 @@ pub struct SyncSpec {
     /// With which keys encrypted files are opened; without it an encrypted file refuses the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decryption: Option<Decryption>,
+    /// Namespace of every object that has one, in the place of what the kustomization says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub target_namespace: Option<String>,
+    /// What every name begins with, in the place of what the kustomization says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub name_prefix: Option<String>,
+    /// What every name ends with, in the place of what the kustomization says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub name_suffix: Option<String>,
+    /// Patches after those of the kustomization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub patches: Vec<Patch>,
+    /// Images, in the place of those of the same name in the kustomization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub images: Vec<Image>,
+    /// Folders of components, relative to `path`, after those of the kustomization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub components: Vec<String>,
+    /// Labels and annotations that every object gets in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_metadata: Option<CommonMetadata>,
+    /// Variables for `${NAME}` in what was rendered; without it `${NAME}` is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_build: Option<PostBuild>,
     /// Whether Secrets with data that is not encrypted in the repository may be applied.
     #[serde(default)]
     pub allow_plain_secrets: bool,

@@ -150,8 +150,8 @@ fn substitute(tree: &mut Tree, texts: Texts, evaluator: &mut Evaluator<'_>) -> R
             }
             for (key, value) in fields.iter_mut() {
                 let below = match (key, texts) {
-                    ("labels" | "annotations" | "matchLabels" | "nodeSelector", _) => Texts::All,
-                    ("data" | "stringData", Texts::Data) => Texts::All,
+                    ("labels" | "annotations" | "matchLabels" | "nodeSelector", _)
+                    | ("data" | "stringData", Texts::Data) => Texts::All,
                     _ if matches!(value, Tree::Leaf(_)) => texts,
                     _ => Texts::None,
                 };

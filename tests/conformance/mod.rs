@@ -3,6 +3,7 @@
 mod crds;
 mod deploy;
 mod kustomize;
+mod kustomize_layer;
 mod kustomize_random;
 mod sops;
 mod sops_both_ways;

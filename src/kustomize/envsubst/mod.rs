@@ -7,4 +7,4 @@ mod glob;
 mod value;
 
 pub use expression::Evaluator;
-pub use value::{BadName, Joined, Variable, Variables};
+pub use value::{BadName, Variable, Variables};
