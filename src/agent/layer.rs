@@ -51,7 +51,11 @@ async fn variables(desk: &Desk, build: &PostBuild, namespace: &str) -> Result<Va
     let bad = |from: &str, error: &BadName| Outcome::stalled("bad-variable", format!("{from}: {error}"));
     let mut variables = Variables::default();
     for from in &build.substitute_from {
-        let what = format!("{:?} {namespace}/{} of spec.postBuild", from.kind, from.name);
+        let kind = match from.kind {
+            SubstituteKind::Open => "ConfigMap",
+            SubstituteKind::Sealed => "Secret",
+        };
+        let what = format!("{kind} {namespace}/{} of spec.postBuild", from.name);
         let entries = match entries(desk, from, namespace, &what).await {
             Ok(Some(entries)) => entries,
             Ok(None) if from.optional => continue,
@@ -80,13 +84,13 @@ async fn entries(
 ) -> Result<Option<BTreeMap<String, Variable>>, Error> {
     let failed = |source: kube::Error| Error::request(what.to_owned(), &source);
     Ok(match from.kind {
-        SubstituteKind::ConfigMap => {
+        SubstituteKind::Open => {
             let api = Api::<ConfigMap>::namespaced(desk.client.clone(), namespace);
             let found = api.get_opt(&from.name).await.map_err(failed)?;
             let open = |(name, text)| (name, Variable::Open(text));
             found.map(|map| map.data.unwrap_or_default().into_iter().map(open).collect())
         }
-        SubstituteKind::Secret => {
+        SubstituteKind::Sealed => {
             let api = Api::<Held>::namespaced(desk.client.clone(), namespace);
             let found = api.get_opt(&from.name).await.map_err(failed)?;
             found.map(|held| {
@@ -116,11 +120,11 @@ pub(super) async fn versions(desk: &Desk, spec: &SyncSpec, namespace: &str) -> O
     let mut versions = String::new();
     for from in spec.post_build.iter().flat_map(|build| &build.substitute_from) {
         let found = match from.kind {
-            SubstituteKind::ConfigMap => {
+            SubstituteKind::Open => {
                 let api = Api::<ConfigMap>::namespaced(desk.client.clone(), namespace);
                 api.get_metadata_opt(&from.name).await.ok()?.map(|found| found.metadata)
             }
-            SubstituteKind::Secret => {
+            SubstituteKind::Sealed => {
                 let api = Api::<Held>::namespaced(desk.client.clone(), namespace);
                 api.get_metadata_opt(&from.name).await.ok()?.map(|found| found.metadata)
             }

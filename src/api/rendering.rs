@@ -105,8 +105,10 @@ pub struct SubstituteFrom {
 /// Kinds that hold values of variables.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubstituteKind {
-    /// ConfigMap: values that anybody may see.
-    ConfigMap,
-    /// Secret: values that nobody may see.
-    Secret,
+    /// Values that anybody may see.
+    #[serde(rename = "ConfigMap")]
+    Open,
+    /// Values that nobody may see.
+    #[serde(rename = "Secret")]
+    Sealed,
 }

@@ -68,7 +68,7 @@ pub fn apply(operations: &[Operation], body: &mut Tree) -> Result<(), Error> {
                 add(body, &operation.path, copied)
             }
             Op::Test => {
-                let found = find(body, &operation.path).ok();
+                let found = look(body, &operation.path)?;
                 let same = match (found, &operation.value) {
                     (None, None) => true,
                     (None, Some(wanted)) => wanted.is_null(),
@@ -110,6 +110,20 @@ fn step<'a>(tree: &'a Tree, name: &str) -> Option<&'a Tree> {
 fn find<'a>(body: &'a Tree, path: &str) -> Result<&'a Tree, Error> {
     let names = names(path)?;
     names.iter().try_fold(body, |tree, name| step(tree, name)).ok_or_else(|| failed(path, "there is no such field"))
+}
+
+/// The same, where the last field of a mapping may be missing: a test takes that for null.
+fn look<'a>(body: &'a Tree, path: &str) -> Result<Option<&'a Tree>, Error> {
+    let names = names(path)?;
+    let Some((last, way)) = names.split_last() else { return Err(failed(path, "an empty path")) };
+    let container = way.iter().try_fold(body, |tree, name| step(tree, name));
+    match container.ok_or_else(|| failed(path, "a field on the way is missing"))? {
+        container @ (Tree::Map(_) | Tree::List(_)) => match step(container, last) {
+            None if matches!(container, Tree::List(_)) => Err(failed(path, "the index is out of range")),
+            found => Ok(found),
+        },
+        Tree::Leaf(_) => Err(failed(path, "a scalar has no fields")),
+    }
 }
 
 /// The container of the last name of `path`, and that name.
