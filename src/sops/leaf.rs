@@ -105,9 +105,10 @@ impl Envelope {
     fn parse(text: &str) -> Result<Self, Fault> {
         let malformed = || Fault::ValueMalformed("a value that must be encrypted is not an envelope of sops");
         let inner = text.strip_prefix("ENC[AES256_GCM,data:").and_then(|rest| rest.strip_suffix(']'));
-        let (data, rest) = inner.and_then(|rest| rest.split_once(",iv:")).ok_or_else(malformed)?;
-        let (iv, rest) = rest.split_once(",tag:").ok_or_else(malformed)?;
-        let (tag, kind) = rest.split_once(",type:").ok_or_else(malformed)?;
+        // No field can hold a comma: base64 has none, and neither has a type.
+        let mut fields = inner.ok_or_else(malformed)?.splitn(4, ',');
+        let mut field = |name: &str| fields.next().and_then(|field| field.strip_prefix(name)).ok_or_else(malformed);
+        let (data, iv, tag, kind) = (field("")?, field("iv:")?, field("tag:")?, field("type:")?);
         if data.is_empty() || iv.is_empty() {
             return Err(malformed());
         }

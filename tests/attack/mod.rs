@@ -2,6 +2,7 @@
 
 mod envelopes;
 mod history;
+mod memory;
 mod objects;
 mod place;
 mod signers;

@@ -128,13 +128,24 @@ fn line(out: &mut Draft, depth: usize) {
 fn string(out: &mut Draft, bytes: &[u8]) {
     out.push(b"\"");
     for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| character(out, c));
+        let mut rest = chunk.valid();
+        // Runs that stand as they are go in one piece.
+        while let Some((at, c)) = rest.char_indices().find(|&(_, c)| is_escaped(c)) {
+            out.push(&rest.as_bytes()[..at]);
+            escape(out, c);
+            rest = &rest[at + c.len_utf8()..];
+        }
+        out.push(rest.as_bytes());
         chunk.invalid().iter().for_each(|_| out.push(b"\\ufffd"));
     }
     out.push(b"\"");
 }
 
-fn character(out: &mut Draft, c: char) {
+fn is_escaped(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
+}
+
+fn escape(out: &mut Draft, c: char) {
     match c {
         '"' => out.push(b"\\\""),
         '\\' => out.push(b"\\\\"),
@@ -143,9 +154,6 @@ fn character(out: &mut Draft, c: char) {
         '\t' => out.push(b"\\t"),
         '\u{8}' => out.push(b"\\b"),
         '\u{c}' => out.push(b"\\f"),
-        '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-            out.push(format!("\\u{:04x}", u32::from(c)).as_bytes());
-        }
-        c => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        c => out.push(format!("\\u{:04x}", u32::from(c)).as_bytes()),
     }
 }

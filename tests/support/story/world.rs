@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use gitwarrant::keysource::age;
+use gitwarrant::keysource::{KeySource, Keyring, age};
+use gitwarrant::secret::Secret;
 use gitwarrant::sops::{Format, Recipients, Terms, seal};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -179,6 +180,11 @@ impl World {
         self.admin.ours(Some(HOME), "Sync", "syncs")
     }
 
+    /// The Warrants in the agent's namespace.
+    pub fn warrants(&self) -> Api<DynamicObject> {
+        self.admin.ours(Some(HOME), "Warrant", "warrants")
+    }
+
     /// The cluster, with an administrator's rights.
     pub fn client(&self) -> &kube::Client {
         self.admin.client()
@@ -232,18 +238,30 @@ impl World {
     }
 
     /// Everything the agent has logged.
-    pub(super) fn agent_log(&self) -> String {
+    pub fn agent_log(&self) -> String {
         self.agent.as_ref().map_or_else(String::new, Agent::log)
     }
 
     /// What must stand in no log.
-    pub(super) fn secrets(&self) -> Vec<String> {
+    pub fn secrets(&self) -> Vec<String> {
         let passwords = SYNCS.map(|(sync, ..)| password(sync));
         passwords
             .iter()
             .flat_map(|password| [password.clone(), STANDARD.encode(format!("example-org-bot:{password}"))])
             .chain([self.age_key.clone()])
             .collect()
+    }
+
+    /// The folder of everything that is written here: logs, the agent's cache, the working copy, what is served.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes `content` into the pull secret of `sync`, encrypted for the agent.
+    pub fn seal_pull_secret(&self, sync: &str, content: &str) -> Result<(), String> {
+        let key = Secret::new(self.age_key.clone().into_bytes());
+        let keys = Keyring::read(vec![("demo.agekey".to_owned(), key)]).map_err(|error| error.to_string())?;
+        write_pull_secret(&self.work.join("clusters"), sync, content, &keys.recipients()[0])
     }
 
     /// How to look around while it runs.
@@ -300,21 +318,23 @@ pub fn short(commit: &str) -> &str {
 /// Copies `clusters/`, its pull secrets encrypted anew for `recipient`: nobody has the key of those that are committed.
 fn copy_example(to: &Path, recipient: &str) -> Result<(), String> {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters"), to)?;
+    SYNCS.iter().try_for_each(|(sync, ..)| write_pull_secret(to, sync, &docker_config(sync).to_string(), recipient))
+}
+
+/// The pull secret of `sync` in the example at `to`, with this docker configuration.
+fn write_pull_secret(to: &Path, sync: &str, content: &str, recipient: &str) -> Result<(), String> {
     let recipients = Recipients { age: vec![recipient.to_owned()], pgp: Vec::new() };
     let selector = Some(("encrypted_regex".to_owned(), "^(data|stringData)$".to_owned()));
     let terms = Terms { groups: vec![recipients], selector, ..Terms::default() };
-    for (sync, ..) in SYNCS {
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ghcr-pull"},
-            "type": "kubernetes.io/dockerconfigjson",
-            "stringData": {".dockerconfigjson": docker_config(sync).to_string()},
-        });
-        let plain = serde_yaml::to_string(&secret).map_err(|error| error.to_string())?;
-        let time = jiff::Timestamp::from_second(now()).expect("now is a time");
-        let sealed = seal(plain.as_bytes(), Format::Yaml, &terms, time).map_err(|error| error.to_string())?;
-        write(&to.join(sync).join("apps/pull-secret.enc.yaml"), &sealed)?;
-    }
-    Ok(())
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ghcr-pull"},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": content},
+    });
+    let plain = serde_yaml::to_string(&secret).map_err(|error| error.to_string())?;
+    let time = jiff::Timestamp::from_second(now()).expect("now is a time");
+    let sealed = seal(plain.as_bytes(), Format::Yaml, &terms, time).map_err(|error| error.to_string())?;
+    write(&to.join(sync).join("apps/pull-secret.enc.yaml"), &sealed)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
