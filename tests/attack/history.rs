@@ -287,15 +287,3 @@ fn links_may_not_leave_the_repository() {
         assert_eq!(place.judge().map(drop), expected, "{target}");
     }
 }
-
-#[test]
-fn dropping_any_one_signature_from_an_accepted_history_refuses_it() {
-    for dropped in 0..4 {
-        let place = Place::new();
-        for step in 0..4 {
-            let by = if step == dropped { By::Nobody } else { By::Ssh(&place.alice) };
-            place.commit("a", &step.to_string(), by, (step + 1) * HOUR);
-        }
-        assert_eq!(place.judge(), Err(Reason::Unsigned), "commit {dropped}");
-    }
-}

@@ -9,25 +9,25 @@ use jiff::Timestamp;
 use crate::support::signing::{By, GpgKey, Signers, SshKey, run};
 
 /// 2026-06-01T00:00:00Z: the pinned commit is made then, and judged a day later.
-pub(super) const THEN: i64 = 1_780_272_000;
-pub(super) const HOUR: i64 = 3600;
-pub(super) const DAY: i64 = 24 * HOUR;
+pub(crate) const THEN: i64 = 1_780_272_000;
+pub(crate) const HOUR: i64 = 3600;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// A repository with a pinned unsigned commit, and the people who may sign.
-pub(super) struct Place {
-    pub(super) signers: Signers,
-    pub(super) kept: tempfile::TempDir,
-    pub(super) repository: PathBuf,
-    pub(super) root: String,
-    pub(super) alice: SshKey,
-    pub(super) bob: SshKey,
-    pub(super) policy: PolicyInput,
-    pub(super) base: Base,
-    pub(super) now: i64,
+pub(crate) struct Place {
+    pub(crate) signers: Signers,
+    pub(crate) kept: tempfile::TempDir,
+    pub(crate) repository: PathBuf,
+    pub(crate) root: String,
+    pub(crate) alice: SshKey,
+    pub(crate) bob: SshKey,
+    pub(crate) policy: PolicyInput,
+    pub(crate) base: Base,
+    pub(crate) now: i64,
 }
 
 impl Place {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let signers = Signers::new();
         let kept = tempfile::tempdir().unwrap();
         let repository = kept.path().join("repo");
@@ -48,31 +48,31 @@ impl Place {
     }
 
     /// Changes a file and commits it `after` seconds from the pinned commit.
-    pub(super) fn commit(&self, path: &str, text: &str, by: By<'_>, after: i64) -> String {
+    pub(crate) fn commit(&self, path: &str, text: &str, by: By<'_>, after: i64) -> String {
         let file = self.repository.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
         self.signers.commit(&self.repository, path, by, THEN + after)
     }
 
-    pub(super) fn git(&self, arguments: &[&str]) {
+    pub(crate) fn git(&self, arguments: &[&str]) {
         run(self.signers.git(&self.repository, THEN).args(arguments));
     }
 
-    pub(super) fn applied(&mut self, id: &str) {
+    pub(crate) fn applied(&mut self, id: &str) {
         self.base.applied = Some(id.parse().unwrap());
     }
 
-    pub(super) fn allow(&mut self, text: String) {
+    pub(crate) fn allow(&mut self, text: String) {
         self.policy.signers[0].allowed_signers = Some(text);
     }
 
-    pub(super) fn certify(&mut self, key: &GpgKey) {
+    pub(crate) fn certify(&mut self, key: &GpgKey) {
         let certificate = self.signers.certificate(key);
         self.policy.signers[0].openpgp = vec![(key.principal.clone(), certificate)];
     }
 
-    pub(super) fn judge_at(&self, reference: &str) -> Result<Vec<String>, Reason> {
+    pub(crate) fn judge_at(&self, reference: &str) -> Result<Vec<String>, Reason> {
         let policy = Policy::read(&self.policy).unwrap();
         let repository = Repository::open(&self.repository).unwrap();
         let (mut commit, objects) = repository.resolve(reference).unwrap().into_parts();
@@ -85,12 +85,12 @@ impl Place {
             .map_err(|refusal| refusal.reason())
     }
 
-    pub(super) fn judge(&self) -> Result<Vec<String>, Reason> {
+    pub(crate) fn judge(&self) -> Result<Vec<String>, Reason> {
         self.judge_at("HEAD")
     }
 
     /// Replaces HEAD by an object made of `raw`, whatever git thinks of it.
-    pub(super) fn forge(&self, raw: &[u8]) {
+    pub(crate) fn forge(&self, raw: &[u8]) {
         let file = self.kept.path().join("raw");
         std::fs::write(&file, raw).unwrap();
         let mut hash = self.signers.git(&self.repository, THEN);
@@ -100,7 +100,7 @@ impl Place {
     }
 
     /// Signs HEAD, which is not signed, with what `sign` makes of the file that holds it: a whole armor.
-    pub(super) fn sign_head(&self, sign: impl FnOnce(&Path) -> String) {
+    pub(crate) fn sign_head(&self, sign: impl FnOnce(&Path) -> String) {
         let (raw, file) = (self.raw_head(), self.kept.path().join("payload"));
         std::fs::write(&file, &raw).unwrap();
         let header = format!("gpgsig {}", sign(&file).trim_end().replace('\n', "\n "));
@@ -109,7 +109,7 @@ impl Place {
     }
 
     /// What gpg makes of `file` at `at` (seconds since 1970) by `key` with these arguments more.
-    pub(super) fn gpg_sign(&self, key: &GpgKey, at: i64, arguments: &[&str], file: &Path) -> String {
+    pub(crate) fn gpg_sign(&self, key: &GpgKey, at: i64, arguments: &[&str], file: &Path) -> String {
         let mut gpg = self.signers.gpg();
         let time = jiff::Timestamp::from_second(at).unwrap().strftime("%Y%m%dT%H%M%S!").to_string();
         gpg.args(["--faked-system-time", &time, "--armor", "--local-user", &format!("{}!", key.fingerprint)]);
@@ -117,12 +117,12 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub(super) fn raw_head(&self) -> String {
+    pub(crate) fn raw_head(&self) -> String {
         let output = run(self.signers.git(&self.repository, THEN).args(["cat-file", "commit", "HEAD"]));
         String::from_utf8(output.stdout).unwrap()
     }
 }
 
-pub(super) fn config_error(policy: &PolicyInput) -> ConfigError {
+pub(crate) fn config_error(policy: &PolicyInput) -> ConfigError {
     Policy::read(policy).map(drop).unwrap_err()
 }

@@ -1,3 +1,4 @@
 //! Parsers under bent input; see `tests/support/mutate.rs`.
 
 mod sops;
+mod trust;

@@ -5,6 +5,7 @@ pub mod corpora;
 pub mod documents;
 pub mod gitserver;
 pub mod gotool;
+pub mod loom;
 pub mod mutate;
 pub mod reference;
 pub mod repo;
