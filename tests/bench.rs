@@ -16,12 +16,14 @@ mod measure {
     pub mod cluster;
     pub mod report;
     pub mod sops;
+    pub mod trust;
 }
 #[allow(dead_code, unused_imports, reason = "shared with the suite, which uses more of it")]
 mod support {
     pub mod controlplane;
     pub mod gitserver;
     pub mod gotool;
+    pub mod loom;
     pub mod signing;
     pub mod story;
     pub mod tools;
@@ -33,7 +35,8 @@ use measure::report::Report;
 type Group = (&'static str, fn(&mut Report));
 
 /// All groups, in the order in which they are measured.
-const GROUPS: &[Group] = &[("sops", measure::sops::measure), ("cluster", measure::cluster::measure)];
+const GROUPS: &[Group] =
+    &[("trust", measure::trust::measure), ("sops", measure::sops::measure), ("cluster", measure::cluster::measure)];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();

@@ -4,6 +4,7 @@ mod envelopes;
 mod history;
 mod memory;
 mod objects;
+mod packs;
 pub(crate) mod place;
 mod properties;
 mod signers;

@@ -249,7 +249,8 @@ fn bent_revocation_lists_are_read_whole_or_refuse_everything() {
     let head = bench.loom.raw_commit(bench.commits()[0].clone());
     let (list, orders) = (place.kept.path().join("krl"), place.kept.path().join("orders"));
     let (alice, bob) = (place.alice.private.with_extension("pub"), place.bob.private.with_extension("pub"));
-    std::fs::write(&orders, format!("serial: 1\nserial: 5-900\nid: somebody\nsha256: {}\n", place.alice.public)).unwrap();
+    std::fs::write(&orders, format!("serial: 1\nserial: 5-900\nid: somebody\nsha256: {}\n", place.alice.public))
+        .unwrap();
     let krl = |arguments: &[&Path]| {
         run(Command::new("ssh-keygen").args(["-q", "-k", "-f"]).arg(&list).args(arguments));
         std::fs::read(&list).unwrap()

@@ -132,7 +132,10 @@ impl Loom {
             let number = std::fs::read_dir(&folder).expect("it was made").count();
             let file = folder.join(format!("pack-{number}.pack"));
             std::fs::write(&file, self.pack()).expect("room for a pack");
-            run(Command::new("git").env("GIT_CONFIG_GLOBAL", "/dev/null").args(["index-pack", "--threads=1"]).arg(&file));
+            run(Command::new("git")
+                .env("GIT_CONFIG_GLOBAL", "/dev/null")
+                .args(["index-pack", "--threads=1"])
+                .arg(&file));
         }
         Objects::open(objects, Algorithm::Sha1).expect("a store")
     }
@@ -149,7 +152,7 @@ pub fn unsigned(thread: &Thread<'_>) -> (String, String) {
 /// Kind and length, seven bits a byte after the first four.
 ///
 /// Source: gitformat-pack(5).
-fn entry_header(pack: &mut Vec<u8>, kind: u8, length: usize) {
+pub fn entry_header(pack: &mut Vec<u8>, kind: u8, length: usize) {
     let low = |value: usize, mask: usize| u8::try_from(value & mask).expect("masked");
     let (mut byte, mut rest) = (kind << 4 | low(length, 15), length >> 4);
     while rest > 0 {
@@ -162,7 +165,7 @@ fn entry_header(pack: &mut Vec<u8>, kind: u8, length: usize) {
 /// zlib without compressing anything.
 ///
 /// Source: RFC 1950 and RFC 1951, section 3.2.4.
-fn deflate_stored(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn deflate_stored(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend([0x78, 0x01]);
     let mut blocks = bytes.chunks(0xffff).peekable();
     if blocks.peek().is_none() {
