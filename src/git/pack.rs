@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io::{BufRead, Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -19,6 +20,7 @@ use super::Algorithm;
 /// # Errors
 /// Where it is no pack, is cut, does not match its own checksum, has more than 4,000,000 objects, inflates to more than
 /// 64 GiB, takes more than ten minutes, or holds an object that cannot be made within 192 MiB. Nothing stays behind then.
+/// A library that breaks off over it refuses it too.
 pub(super) fn store(stream: &mut dyn BufRead, folder: &Path, algorithm: Algorithm) -> Result<(), Reason> {
     let mut header = [0; 12];
     stream.read_exact(&mut header)?;
@@ -40,22 +42,25 @@ pub(super) fn store(stream: &mut dyn BufRead, folder: &Path, algorithm: Algorith
         let (done, wait) = mpsc::channel::<()>();
         let (inflated, stop) = (&inflated, &stop);
         scope.spawn(move || watch(&wait, inflated, stop));
-        let written = pack::Bundle::write_to_directory(
-            &mut Cursor::new(header).chain(stream),
-            Some(folder),
-            &mut inflated.child(UNKNOWN),
-            stop,
-            None::<gix::odb::Handle>,
-            algorithm.into(),
-            options,
-        );
+        // A chain of more than 65,535 deltas overflows a counter of the library, which ends a build with checks.
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            pack::Bundle::write_to_directory(
+                &mut Cursor::new(header).chain(stream),
+                Some(folder),
+                &mut inflated.child(UNKNOWN),
+                stop,
+                None::<gix::odb::Handle>,
+                algorithm.into(),
+                options,
+            )
+        }));
         drop(done);
         written
     });
     if stop.load(Ordering::Relaxed) {
         return Err("it inflates to more than 64 GiB, or takes more than ten minutes to index".into());
     }
-    let written = written.map_err(|error| error.to_string())?;
+    let written = written.map_err(|_| "indexing it broke off")?.map_err(|error| error.to_string())?;
     // It keeps a pack from being tidied away, which nobody does here.
     written.keep_path.map_or(Ok(()), std::fs::remove_file)?;
     Ok(())

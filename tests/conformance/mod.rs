@@ -2,6 +2,7 @@
 
 mod crds;
 mod deploy;
+mod differential;
 mod kustomize;
 mod kustomize_layer;
 mod kustomize_random;
