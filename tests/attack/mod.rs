@@ -1,6 +1,7 @@
 //! See the files beside this one.
 
 mod envelopes;
+mod hardware;
 mod history;
 mod memory;
 mod objects;

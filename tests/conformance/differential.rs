@@ -125,8 +125,11 @@ fn why_refused(reason: Reason, of_head: bool) -> Option<&'static str> {
         Reason::FirstParentDiscontinuity => "rule 7: the line has to lead through what was applied",
         Reason::TagNameMismatch | Reason::TagMoved | Reason::TagTargetNotCommit => "rule 7: tags",
         Reason::FutureDated | Reason::TimeRegression => "rule 8: dates",
-        Reason::CommitterMismatch | Reason::HeadNotPromoted | Reason::SignerNotAllowedForChange => "rule 9: who",
-        Reason::PathNotAuthorised | Reason::ThresholdNotMet => "rule 9: who",
+        Reason::CommitterMismatch
+        | Reason::HeadNotPromoted
+        | Reason::SignerNotAllowedForChange
+        | Reason::PathNotAuthorised
+        | Reason::ThresholdNotMet => "rule 9: who",
         Reason::PolicyRemoved => "rule 10: the signers file",
         Reason::UnsafeTree => "rule 11: trees",
         Reason::RevokedKey | Reason::KeyNotSigningCapable | Reason::MissingBackSignature => "rule 4: state of the key",

@@ -149,7 +149,7 @@ fn bent_openpgp_packets_are_believed_only_with_what_is_hashed() {
     // Version, type, algorithms and hashed area lie behind the packet's head of two bytes.
     let hashed = 2..2 + 6 + usize::from(seed[6]) * 256 + usize::from(seed[7]);
     let mut believed = 0;
-    fuzz("trust OpenPGP packets", &[seed.clone()], |bytes| {
+    fuzz("trust OpenPGP packets", std::slice::from_ref(&seed), |bytes| {
         let raw = with_header(&payload, &armored("PGP SIGNATURE", bytes));
         if bench.judge(&policy, bench.loom.raw_commit(raw), None).is_ok() {
             believed += 1;

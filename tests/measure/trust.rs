@@ -217,7 +217,7 @@ fn quiet(report: &mut Report) {
     let known = Commit { reference: "refs/heads/main".into(), head: line.head, tag: None };
     let check = || assert_eq!(Mirror::check(&transport, &reference, Some(&known)).unwrap(), Checked::Unmoved);
     check();
-    let sent: usize = server.seen().iter().map(|seen| seen.body.len()).sum();
+    let posted: usize = server.seen().iter().map(|seen| seen.body.len()).sum();
     let (before, begin) = (cpu(std::process::id()), Instant::now());
     (0..CHECKS).for_each(|_| check());
     let spent = cpu(std::process::id()).saturating_sub(before) / CHECKS;
@@ -227,5 +227,5 @@ fn quiet(report: &mut Report) {
         "ms",
     );
     report.row("unmoved branch, CPU time (loopback server included)", spent.as_secs_f64() * 1e3, "ms");
-    report.row("unmoved branch, bytes posted", sent as f64, "B");
+    report.row("unmoved branch, bytes posted", posted as f64, "B");
 }
