@@ -112,15 +112,11 @@ pub(super) fn key_files(age: &[PathBuf], pgp: &[PathBuf], ssh: &[PathBuf]) -> Re
 /// The first bytes of a file, enough to open it or to refuse it for its size.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = path.display();
-    let size = std::fs::metadata(path)
-        .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?
-        .len();
+    let failed = |error: &std::io::Error| Failure::because("no-file", format!("{name} cannot be read"), error);
     // Larger files are refused by their first bytes; nothing is gained by reading on.
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)
-        .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?;
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, size.min(MAX_FILE) + 1), &mut bytes)
-        .map_err(|error| Failure::because("no-file", format!("{name} cannot be read"), &error))?;
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_FILE), &mut bytes).map_err(|error| failed(&error))?;
     Ok(bytes)
 }
 

@@ -238,7 +238,8 @@ fn truth(block: &Branch, field: &str) -> Result<bool, Fault> {
             Typed::Int(number) => Ok(*number != 0),
             Typed::Text(text) if text.is_empty() => Ok(false),
             Typed::Text(text) => super::leaf::go_bool(text).ok_or_else(refuse),
-            Typed::Float(_) | Typed::Time(_) => Err(refuse()),
+            Typed::Float(number) => Ok(*number != 0.0),
+            Typed::Time(_) => Err(refuse()),
         },
         Some(_) => Err(refuse()),
     }
@@ -252,6 +253,8 @@ fn integer(tree: &Tree) -> Option<i64> {
         Typed::Int(number) => Some(*number),
         Typed::Text(text) if text.is_empty() => Some(0),
         Typed::Text(text) => text.parse().ok(),
-        Typed::Float(_) | Typed::Time(_) => None,
+        // sops cuts a fraction off; here it is refused.
+        Typed::Float(number) => floats::plain(*number).parse().ok(),
+        Typed::Time(_) => None,
     }
 }

@@ -8,6 +8,7 @@ mod yaml;
 mod yaml_scalar;
 
 use super::error::Fault;
+use super::stamp::Stamp;
 use super::tree::{self, Branch, Entry, Leaf, Plain, Tree, Typed};
 use super::{flatten, floats};
 use crate::secret::{Draft, Secret};
@@ -208,7 +209,8 @@ fn flat_block(pairs: Vec<(String, String)>) -> Result<Branch, Fault> {
 /// A leaf as the formats that have only text write it (`ValToString` of sops).
 fn push_flat(out: &mut Draft, leaf: &Leaf) {
     let kind = |kind, bytes: &[u8], out: &mut Draft| match kind {
-        tree::Kind::Text | tree::Kind::Int | tree::Kind::Time => out.push(bytes),
+        tree::Kind::Text | tree::Kind::Int => out.push(bytes),
+        tree::Kind::Time => out.push(&flat_time(bytes)),
         tree::Kind::Bool => out.push(if bytes == b"True" { b"true" } else { b"false" }),
         tree::Kind::Float => out.push(flat_float(std::str::from_utf8(bytes).ok().and_then(floats::parse)).as_bytes()),
     };
@@ -219,9 +221,16 @@ fn push_flat(out: &mut Draft, leaf: &Leaf) {
             Typed::Bool(truth) => out.push(if *truth { b"true" } else { b"false" }),
             Typed::Int(number) => out.push(number.to_string().as_bytes()),
             Typed::Float(number) => out.push(flat_float(Some(*number)).as_bytes()),
-            Typed::Text(text) | Typed::Time(text) => out.push(text.as_bytes()),
+            Typed::Text(text) => out.push(text.as_bytes()),
+            Typed::Time(text) => out.push(&flat_time(text.as_bytes())),
         },
     }
+}
+
+/// Without the fraction of the second, which sops drops here.
+fn flat_time(bytes: &[u8]) -> Vec<u8> {
+    let stamp = std::str::from_utf8(bytes).ok().and_then(Stamp::rfc3339);
+    stamp.map_or_else(|| bytes.to_vec(), |stamp| stamp.seconds().into_bytes())
 }
 
 fn flat_float(number: Option<f64>) -> String {
