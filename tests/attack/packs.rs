@@ -157,28 +157,57 @@ fn deltas_on_themselves_on_what_is_missing_and_in_a_circle_are_refused() {
     assert!(matches!(found, Err(Error::BadPack { source: None, .. })), "whole, but without what was wanted: {found:?}");
 }
 
-#[test]
-fn a_server_that_sends_a_byte_now_and_then_ends_at_the_deadline() {
+/// The address of a server that answers every request with `head`, and then `body` again and again, a byte at a time.
+fn endless(head: String, body: &'static [u8], pause: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/x.git", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\nContent-Length: 9999\r\n\r\n";
-            let _ = stream.write_all(head);
-            for byte in b"001e# service=git-upload-pack\n".iter().cycle() {
-                if stream.write_all(&[*byte]).is_err() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(50));
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(head.as_bytes());
+            while stream.write_all(body).is_ok() {
+                std::thread::sleep(pause);
             }
         }
     });
-    let remote = Remote { timeout: Duration::from_secs(1), ..Remote::new(Url::parse(&url, Plain::Allow).unwrap()) };
+    url
+}
+
+fn check(url: &str, max_bytes: u64) -> Result<(), Error> {
+    let remote = Remote::new(Url::parse(url, Plain::Allow).unwrap());
+    let remote = Remote { timeout: Duration::from_secs(1), max_bytes, ..remote };
+    Mirror::check(&Https::new(remote).unwrap(), &main_branch(), None).map(drop)
+}
+
+const ADVERTISED: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n";
+
+#[test]
+fn a_server_that_sends_a_byte_now_and_then_ends_at_the_deadline() {
+    let url = endless(format!("{ADVERTISED}Content-Length: 9999\r\n\r\n"), b"0", Duration::from_millis(50));
     let begin = Instant::now();
-    let found = Mirror::check(&Https::new(remote).unwrap(), &main_branch(), None);
+    let found = check(&url, 1 << 20);
+    assert!(matches!(found, Err(Error::TimedOut { .. } | Error::BadAnswer { .. })), "{found:?}");
+    let url = endless(format!("{ADVERTISED}Content-Length: 9999\r\n\r\n"), b"001e# service", Duration::from_secs(60));
+    let found = check(&url, 1 << 20);
     assert!(matches!(found, Err(Error::TimedOut { .. })), "{found:?}");
     assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn an_answer_without_end_is_refused_long_before_memory_ends() {
+    // Pkt-lines of a capability each, for ever.
+    let url = endless(format!("{ADVERTISED}\r\n"), b"000eversion 2\n0009agent", Duration::ZERO);
+    let begin = Instant::now();
+    assert!(check(&url, 100_000).is_err());
+    assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_compressed_answer_is_not_inflated() {
+    // Nobody asked for it; what would be gigabytes of zeros is taken for the garbage that it is.
+    let head = format!("{ADVERTISED}Content-Encoding: gzip\r\nContent-Length: 9999\r\n\r\n");
+    let url = endless(head, b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", Duration::from_millis(1));
+    let found = check(&url, 1 << 20);
+    assert!(matches!(found, Err(Error::BadAnswer { .. })), "{found:?}");
 }

@@ -22,14 +22,18 @@ fn openssl(dir: &Path, arguments: &str) {
 
 /// An authority in `dir`, and a server's certificate for `name` signed by it.
 fn server_config(dir: &Path, name: &str) -> rustls::ServerConfig {
+    server_config_for(dir, name, "2")
+}
+
+/// The same, valid for so many days from now on.
+fn server_config_for(dir: &Path, name: &str, days: &str) -> rustls::ServerConfig {
     fs::create_dir_all(dir).unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(dir, &format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=test-authority"));
     openssl(dir, &format!("req {key} -keyout server.key -out server.csr -subj /CN=test-server"));
     fs::write(dir.join("names"), format!("subjectAltName={name}\n")).unwrap();
-    let sign =
-        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt";
-    openssl(dir, sign);
+    let sign = "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile names -out server.crt";
+    openssl(dir, &format!("{sign} -days {days}"));
     let chain = CertificateDer::pem_file_iter(dir.join("server.crt")).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).unwrap();
     rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -70,4 +74,37 @@ fn only_the_configured_authority_is_believed_and_only_for_its_name() {
     }
     fs::write(dir.path().join("none.crt"), "no certificate\n").unwrap();
     assert_eq!(check(&server, Some(&dir.path().join("none.crt"))).unwrap_err().code(), "bad-credentials");
+}
+
+#[test]
+fn an_expired_certificate_and_one_that_vouches_for_itself_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(&dir.path().join("work"));
+    repo.commit("a", "a");
+    fs::create_dir(dir.path().join("served")).unwrap();
+    repo.mirror(&dir.path().join("served/infra.git"));
+    let expired = dir.path().join("expired");
+    // One that ended when it began.
+    let server = GitServer::start_tls(&dir.path().join("served"), server_config_for(&expired, "IP:127.0.0.1", "0"));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(check(&server, Some(&expired.join("ca.crt"))).unwrap_err().code(), "tls");
+    let alone = dir.path().join("alone");
+    let config = server_config(&alone, "IP:127.0.0.1");
+    openssl(
+        &alone,
+        "req -x509 -key server.key -out server.crt -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1",
+    );
+    drop(config);
+    let chain = CertificateDer::pem_file_iter(alone.join("server.crt")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(alone.join("server.key")).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let server = GitServer::start_tls(&dir.path().join("served"), config);
+    for ca in [None, Some(alone.join("ca.crt"))] {
+        assert_eq!(check(&server, ca.as_deref()).unwrap_err().code(), "tls");
+    }
 }

@@ -351,6 +351,23 @@ fn shallow_repository_is_refused() {
 }
 
 #[test]
+fn only_the_configured_reference_is_asked_for_whatever_else_is_there() {
+    let scene = Scene::new();
+    let served = scene.dir.path().join("served/infra.git");
+    let many: String = (0..20_000).map(|n| format!("{} refs/pull/{n}/head\n", scene.first)).collect();
+    std::fs::write(served.join("packed-refs"), format!("# pack-refs with: peeled fully-peeled sorted \n{many}"))
+        .unwrap();
+    // HEAD points elsewhere, which is the server's affair.
+    std::fs::write(served.join("HEAD"), "ref: refs/heads/other\n").unwrap();
+    std::fs::create_dir_all(served.join("refs/heads")).unwrap();
+    std::fs::write(served.join("refs/heads/main"), format!("{}\n", scene.first)).unwrap();
+    // Far less than a list of twenty thousand would take.
+    let transport = Https::new(Remote { max_bytes: 5000, ..scene.remote() }).unwrap();
+    let fetched = scene.mirror().fetch(&transport, &main_branch()).unwrap();
+    assert_eq!(fetched.what().head.to_string(), scene.first);
+}
+
+#[test]
 fn names_that_leave_the_namespace_are_not_asked_for() {
     let scene = Scene::new();
     let error = Mirror::check(&scene.transport(), &Reference::Name("refs/heads/../../x".into()), None).unwrap_err();
