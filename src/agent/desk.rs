@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as Held};
 use kube::{Api, Client};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api::{Condition, Repository, SignersFrom};
 use crate::clock::Clock;
@@ -32,6 +33,8 @@ pub(super) struct Desk {
     pub(super) mirrors: Mirrors,
     pub(super) cluster: Kube,
     pub(super) idle: Idle,
+    /// Names of Repositories whose remote shows something else than before: their Syncs take a turn.
+    pub(super) news: UnboundedSender<String>,
     /// What was last told about the heads of Repositories.
     pub(super) verdicts: Mutex<BTreeMap<String, Verdict>>,
     memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
@@ -66,12 +69,13 @@ impl Desk {
         settings: Settings,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        news: UnboundedSender<String>,
     ) -> Result<Self, Error> {
         let mirrors = Mirrors::new(&settings.cache)?;
         let cluster = Kube::new(client.clone());
         let idle = Idle::default();
         let (verdicts, memories) = (Mutex::default(), Mutex::default());
-        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, verdicts, memories })
+        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, news, verdicts, memories })
     }
 
     /// The memory of `key`, begun where there is none.
@@ -92,9 +96,8 @@ impl Desk {
         }
     }
 
-    /// The trust policy of `repository`: one snapshot, read anew for every turn. `spent` is the commit that
-    /// `trust.rollbackTo` has let in already.
-    pub(super) async fn policy(&self, repository: &Repository, spent: Option<&str>) -> Result<Policy, PolicyFault> {
+    /// The maps of `trust.signersFrom`: one snapshot, read anew for every turn.
+    pub(super) async fn signers(&self, repository: &Repository) -> Result<Vec<SignersMap>, PolicyFault> {
         let api = Api::<ConfigMap>::namespaced(self.client.clone(), &self.settings.namespace);
         let mut maps = Vec::new();
         for SignersFrom { config_map } in &repository.spec.trust.signers_from {
@@ -106,9 +109,7 @@ impl Desk {
             entries.extend(map.binary_data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)));
             maps.push(SignersMap { name: config_map.clone(), entries });
         }
-        let mut input = policy_input(&repository.spec.trust, &maps)?;
-        input.rollback_to = input.rollback_to.filter(|to| Some(to.as_str()) != spent);
-        Ok(Policy::read(&input)?)
+        Ok(maps)
     }
 
     /// The entries of a Secret, moved into wiping memory.
@@ -128,6 +129,13 @@ impl Desk {
         let api = Api::<Held>::namespaced(self.client.clone(), namespace);
         api.get_metadata(name).await.ok()?.metadata.resource_version
     }
+}
+
+/// The trust policy of `repository`. `spent` is the commit that `trust.rollbackTo` has let in already.
+pub(super) fn policy(repository: &Repository, maps: &[SignersMap], spent: Option<&str>) -> Result<Policy, PolicyFault> {
+    let mut input = policy_input(&repository.spec.trust, maps)?;
+    input.rollback_to = input.rollback_to.filter(|to| Some(to.as_str()) != spent);
+    Ok(Policy::read(&input)?)
 }
 
 /// Why there is no policy to judge by. Nothing new is applied then, and what runs is kept.

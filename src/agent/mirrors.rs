@@ -201,8 +201,12 @@ impl Mirrors {
         if let Some(last) = last.clone().filter(|last| last.at >= oldest && state.is_of(repository)) {
             return last;
         }
-        let polled = Arc::new(self.ask(desk, repository, &mut state, last).await);
+        let polled = Arc::new(self.ask(desk, repository, &mut state, last.clone()).await);
         *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&polled));
+        if last.is_none_or(|before| before.says() != polled.says()) {
+            // Only an agent that ends hears no news.
+            drop(desk.news.send(repository.name_any()));
+        }
         polled
     }
 

@@ -2,6 +2,7 @@
 //!
 //! [`run`] watches and starts turns; `schedule` and `status` are pure; `sync` is the pipeline.
 
+mod bring;
 mod desk;
 mod error;
 mod events;

@@ -14,6 +14,8 @@ pub(super) struct Proof {
     signers: Vec<api::Signature>,
     /// The tag it was found under, where tags are followed.
     tag: Option<String>,
+    /// The tag object that was judged; none where the same tag was applied already.
+    tag_object: Option<String>,
     /// The commit that `trust.rollbackTo` names.
     rollback_to: Option<String>,
 }
@@ -39,6 +41,7 @@ impl Proof {
         };
         Self {
             tag,
+            tag_object: origin.tag().map(ToString::to_string),
             rollback_to: repository.trust.rollback_to.clone(),
             commit: origin.commit().to_string(),
             reference: origin.reference().to_owned(),
@@ -60,6 +63,9 @@ impl Proof {
         }
         if believed {
             spec.policy_digest = Some(self.policy);
+        }
+        if self.tag.is_none() || self.tag_object.is_some() {
+            spec.tag_object = self.tag_object;
         }
         spec.tag = self.tag;
         spec.applied = Some(self.commit);
@@ -83,6 +89,13 @@ pub(super) fn inventory(spec: &WarrantSpec) -> plan::Inventory {
         held: entry.held,
     };
     spec.inventory.iter().map(entry).collect()
+}
+
+/// The recorded inventory with what was found or made anew of it; nothing else of it changes.
+pub(super) fn renewed(spec: &WarrantSpec, found: &plan::Inventory) -> Vec<api::Entry> {
+    let mut all = inventory(spec);
+    found.iter().filter(|entry| entry.uid.is_some()).for_each(|entry| all.record(entry.clone()));
+    entries(&all)
 }
 
 /// An inventory, as the Warrant records it.

@@ -15,37 +15,38 @@ use crate::api::{Head, REQUESTED_AT, Repository, RepositoryStatus};
 use crate::model::Class;
 
 use super::Error;
-use super::desk::Desk;
+use super::desk::{Desk, policy};
 use super::mirrors::Newest;
 use super::run::Key;
 use super::schedule::Next;
 use super::status::{Findings, Holds, conditions, differ, reason, seconds};
 
-/// Takes one turn; the second part of the answer says whether its Syncs have to take theirs.
-pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> (Next, bool) {
+/// Takes one turn. Its Syncs have been told by then, if the remote shows something else than before.
+pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> Next {
     let read: Result<Repository, _> = serde_json::to_value(object).and_then(serde_json::from_value);
     let repository = match read {
         Ok(repository) => repository,
         Err(fault) => {
             let holds = Holds::no("InvalidSpec", format!("the Repository cannot be read: {fault}"));
             report(desk, object, None, Told::stalled(holds)).await;
-            return (Next::Interval(UNREADABLE), true);
+            return Next::Interval(UNREADABLE);
         }
     };
     let interval = repository.spec.interval.get().max(crate::settings::SHORTEST_INTERVAL);
     if repository.spec.suspend {
         report(desk, object, Some(&repository), Told::resting()).await;
-        return (Next::Interval(interval), false);
+        return Next::Interval(interval);
     }
-    let policy = desk.policy(&repository, None).await;
     let before = desk.mirrors.last(&repository);
-    let polled = desk.mirrors.poll(desk, &repository, Duration::ZERO).await;
-    let wakes = before.is_none_or(|before| before.says() != polled.says());
+    let (signers, polled) =
+        tokio::join!(desk.signers(&repository), desk.mirrors.poll(desk, &repository, Duration::ZERO));
+    let policy = signers.and_then(|maps| policy(&repository, &maps, None));
+    let is_news = before.is_none_or(|before| before.says() != polled.says());
     let (told, next) = match (&policy, &polled.head) {
         (Err(fault), _) => (Told::stalled(Holds::no("BadConfiguration", fault.to_string())), Next::Interval(interval)),
         (Ok(policy), Ok((commit, _))) => {
             let head = Head { reference: commit.reference.clone(), commit: commit.head.to_string() };
-            if wakes {
+            if is_news {
                 info!(repository = %repository.name_any(), commit = %commit.head.short(), "the remote shows a new head");
             }
             let ready = Holds::yes("Fetched", format!("fetched {}@{}", commit.reference, commit.head));
@@ -76,7 +77,7 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> (Next, boo
         }
     };
     report(desk, object, Some(&repository), told).await;
-    (next, wakes)
+    next
 }
 
 const UNREADABLE: Duration = Duration::from_secs(300);

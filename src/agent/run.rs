@@ -9,6 +9,7 @@ use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -44,8 +45,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     info!(%address, namespace = %settings.namespace, version = env!("CARGO_PKG_VERSION"), "agent started");
     let served = Served { metrics: Arc::clone(&metrics), ready: Arc::clone(&ready) };
     let listening = tokio::spawn(serve(listener, Arc::new(served)));
-    let desk = Arc::new(Desk::new(client.clone(), settings, Arc::new(System), metrics)?);
-    let mut round = Round::new(desk, ready);
+    let (tells, news) = unbounded_channel();
+    let desk = Arc::new(Desk::new(client.clone(), settings, Arc::new(System), metrics, tells)?);
+    let mut round = Round::new(desk, ready, news);
     round.watch(client).await;
     listening.abort();
     info!("agent ended");
@@ -75,6 +77,8 @@ struct Round {
     agenda: Agenda<Key>,
     known: BTreeMap<Key, Arc<DynamicObject>>,
     turns: JoinSet<Ended>,
+    /// Repositories whose Syncs have to take a turn.
+    news: UnboundedReceiver<String>,
     /// Counts turns; seeds the jitter.
     count: u64,
 }
@@ -83,14 +87,12 @@ struct Round {
 struct Ended {
     key: Key,
     next: Next,
-    /// The head of this Repository moved, or its answer changed: its Syncs take a turn.
-    wakes: bool,
 }
 
 impl Round {
-    fn new(desk: Arc<Desk>, ready: Arc<AtomicBool>) -> Self {
+    fn new(desk: Arc<Desk>, ready: Arc<AtomicBool>, news: UnboundedReceiver<String>) -> Self {
         let (agenda, known, turns) = (Agenda::new(), BTreeMap::new(), JoinSet::new());
-        Self { desk, ready, agenda, known, turns, count: 0 }
+        Self { desk, ready, agenda, known, turns, news, count: 0 }
     }
 
     async fn watch(&mut self, client: Client) {
@@ -107,6 +109,7 @@ impl Round {
                 event = next(&mut repositories) => lists.repositories |= self.take(event, &mut lists.seen_repositories, Kind::Repository),
                 event = next(&mut syncs) => lists.syncs |= self.take(event, &mut lists.seen_syncs, Kind::Sync),
                 Some(ended) = self.turns.join_next() => self.end_turn(ended),
+                Some(repository) = self.news.recv() => self.wake_syncs_of(&repository),
                 () = self.desk.idle.one_more() => {}
                 () = tokio::time::sleep(sleep) => {}
                 () = &mut end => break,
@@ -149,12 +152,18 @@ impl Round {
         let wants = |object: &DynamicObject| {
             (object.uid(), object.metadata.generation, object.annotations().get(api::REQUESTED_AT).cloned())
         };
-        let news = self.known.get(&key).is_none_or(|old| wants(old) != wants(&object));
+        let same = |old: &Arc<DynamicObject>| wants(old) == wants(&object);
+        let as_declared = |old: &Arc<DynamicObject>| {
+            (old.uid(), old.metadata.generation) == (object.uid(), object.metadata.generation)
+        };
+        let old = self.known.get(&key);
+        let (same, as_declared) = (old.is_some_and(same), old.is_some_and(as_declared));
         self.known.insert(key.clone(), Arc::new(object));
-        if !news {
+        if same {
             return;
         }
-        if let Key::Repository(name) = &key {
+        // A Repository that is only asked to look wakes its Syncs by what it finds.
+        if let (Key::Repository(name), false) = (&key, as_declared) {
             self.wake_syncs_of(&name.clone());
         }
         self.agenda.request(key, self.desk.clock.now());
@@ -203,13 +212,10 @@ impl Round {
 
     fn end_turn(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
         // The task only waits for another one and cannot panic itself; it is never aborted before the process ends.
-        let Ok(Ended { key, next, wakes }) = ended else { return };
+        let Ok(Ended { key, next }) = ended else { return };
         self.count = self.count.wrapping_add(1);
         let seed = seed(&key, self.count);
         self.agenda.finish(&key, self.desk.clock.now(), next, seed);
-        if let (Key::Repository(name), true) = (&key, wakes) {
-            self.wake_syncs_of(&name.clone());
-        }
     }
 
     fn until_next(&self) -> Duration {
@@ -234,15 +240,15 @@ async fn one_turn(
     let turn = tokio::spawn(async move {
         match kind {
             Key::Repository(_) => repository::turn(&desk, &object).await,
-            Key::Sync(..) => (sync::turn(&desk, &object, repository.as_deref()).await, false),
+            Key::Sync(..) => sync::turn(&desk, &object, repository.as_deref()).await,
         }
     });
     match turn.await {
-        Ok((next, wakes)) => Ended { key, next, wakes },
+        Ok(next) => Ended { key, next },
         Err(fault) => {
             metrics.panic(Stage::Turn);
             error!(turn = ?key, panic = fault.is_panic(), "a turn broke down and changed nothing more; please report it");
-            Ended { key, next: Next::Interval(AFTER_PANIC), wakes: false }
+            Ended { key, next: Next::Interval(AFTER_PANIC) }
         }
     }
 }

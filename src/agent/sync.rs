@@ -3,27 +3,28 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::OptionFuture;
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject};
 use tracing::{info, warn};
 
 use crate::api::{self, ConditionStatus, Repository, Sync};
-use crate::cluster::{Acting, Applied, Cluster};
+use crate::cluster::{Acting, Cluster};
 use crate::git::{Commit, Fetched, Oid};
 use crate::keysource::Keyring;
 use crate::kustomize;
 use crate::model::RepoPath;
-use crate::plan;
 use crate::policy::{Admitted, Agent, Limits, OwnObjects, PlainSecrets};
 use crate::telemetry;
 use crate::trust::{Base, Policy, Signed};
 
-use super::desk::{Desk, Memory, Reviewed};
+use super::bring::{Purpose, Stale, Unbrought, changes};
+use super::desk::{Desk, Memory, Reviewed, policy};
 use super::layer;
 use super::mirrors::Polled;
-use super::outcome::{Changes, Outcome};
+use super::outcome::Outcome;
 use super::prepare::{Held, Stage, Wanted, prepare, review};
-use super::record::{Proof, entries, inventory};
+use super::record::inventory;
 use super::report::{report, report_unreadable};
 use super::run::Key;
 use super::schedule::Next;
@@ -57,9 +58,9 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Between two looks at the health of what was applied.
 const HEALTH_PAUSE: Duration = Duration::from_millis(500);
 
-struct Work<'a> {
-    desk: &'a Arc<Desk>,
-    sync: &'a Sync,
+pub(super) struct Work<'a> {
+    pub(super) desk: &'a Arc<Desk>,
+    pub(super) sync: &'a Sync,
     begun: Instant,
     timeout: Duration,
 }
@@ -76,12 +77,17 @@ impl Work<'_> {
         };
         let (name, spec) = (repository.name_any(), &repository.spec);
         let identity = (name.as_str(), spec.url.as_str(), spec.trust.root.as_str());
-        let mut ledger = match Ledger::open(&self.desk.client, self.sync, identity, &memory.warrant).await {
+        let (opened, signers) = tokio::join!(
+            Ledger::open(&self.desk.client, self.sync, identity, &memory.warrant),
+            self.desk.signers(&repository)
+        );
+        let mut ledger = match opened {
             Ok(Ok(ledger)) => ledger,
             Ok(Err(lost)) => return Outcome::state_lost(&lost),
             Err(fault) => return Outcome::no_answer(&fault),
         };
-        let policy = match self.desk.policy(&repository, ledger.spec().rolled_back_to.as_deref()).await {
+        let policy = match signers.and_then(|maps| policy(&repository, &maps, ledger.spec().rolled_back_to.as_deref()))
+        {
             Ok(policy) => policy,
             Err(fault) => return Outcome::no_policy(&fault),
         };
@@ -176,7 +182,7 @@ impl Work<'_> {
         };
         let wanted = self.look_again(polled, ledger, memory, wanted).await;
         let believed = memory.reviewed.as_ref().is_some_and(|reviewed| reviewed.distrusted.is_none());
-        let (newest, wanted) = match &polled.head {
+        let (newest, wanted, telling) = match &polled.head {
             Ok((commit, objects)) => {
                 let fetched = Fetched::new(commit.clone(), objects.clone());
                 let (newest, wanted) = self.judge(fetched, wanted, &memory.judging).await;
@@ -184,39 +190,44 @@ impl Work<'_> {
                     let signer = admitted.origin().judged().first();
                     signer.map(|judged| (judged.signer.clone(), judged.key.clone())).or_else(|| recorded(ledger))
                 });
-                verdict::tell(self.desk, repository, wanted.policy.digest(), commit, by).await;
-                (newest, wanted)
+                let by = by.map_err(Held::clone);
+                // Told beside the work: nobody waits for the telling.
+                let telling = verdict::tell(self.desk, repository, wanted.policy.digest().to_owned(), commit, by);
+                (newest, wanted, Some(telling))
             }
-            Err(fault) => (Err(Held::fetching(fault)), wanted),
+            Err(fault) => (Err(Held::fetching(fault)), wanted, None),
         };
-        let held = match newest {
-            Ok(admitted) => {
-                match self.bring(&cluster, ledger, admitted, Purpose::Newest { repository, believed }).await {
-                    Ok(applied) => {
-                        for taken in &applied.taken_over {
-                            info!(object = %taken.key, field = %taken.taken.field, manager = %taken.taken.manager, "a field that somebody else had written is put right");
-                        }
-                        let held = |needs: bool| {
-                            let these = applied.held.iter().filter(move |held| held.because.needs_approval() == needs);
-                            these.map(|held| format!("{} ({})", held.key, held.because.code())).collect::<Vec<_>>()
-                        };
-                        let (waiting, kept) = (held(true), held(false));
-                        let nothing_waits = waiting.is_empty() && kept.is_empty();
-                        let changes = changes(&applied);
-                        let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
-                        let outcome = self.with_health(&cluster, ledger, outcome).await;
-                        memory.settled = settled.filter(|_| nothing_waits && outcome.is_ready());
-                        return outcome;
-                    }
-                    Err(held) => return Outcome::held(ledger.spec(), polled, &held, Changes::default()),
+        let bringing = async {
+            match newest {
+                Ok(admitted) => self.bring(&cluster, ledger, admitted, Purpose::Newest { repository, believed }).await,
+                Err(held) => Err(Unbrought { held, stale: Stale::Everything }),
+            }
+        };
+        let (brought, _told) = tokio::join!(bringing, OptionFuture::from(telling));
+        let unbrought = match brought {
+            Ok(applied) => {
+                for taken in &applied.taken_over {
+                    info!(object = %taken.key, field = %taken.taken.field, manager = %taken.taken.manager, "a field that somebody else had written is put right");
                 }
+                let held = |needs: bool| {
+                    let these = applied.held.iter().filter(move |held| held.because.needs_approval() == needs);
+                    these.map(|held| format!("{} ({})", held.key, held.because.code())).collect::<Vec<_>>()
+                };
+                let (waiting, kept) = (held(true), held(false));
+                let nothing_waits = waiting.is_empty() && kept.is_empty();
+                let changes = changes(&applied);
+                let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
+                let outcome = self.with_health(&cluster, ledger, outcome).await;
+                memory.settled = settled.filter(|_| nothing_waits && outcome.is_ready());
+                return outcome;
             }
-            Err(held) => held,
+            Err(unbrought) => unbrought,
         };
+        let Unbrought { held, stale } = unbrought;
         if matches!(held.code.as_str(), "corrupt-object" | "incomplete-history") {
             self.desk.mirrors.start_over(repository).await;
         }
-        let corrected = self.keep_last_good(&cluster, ledger, polled, wanted, &memory.judging).await;
+        let corrected = self.keep_last_good(&cluster, ledger, polled, wanted, (&memory.judging, &stale)).await;
         Outcome::held(ledger.spec(), polled, &held, corrected)
     }
 
@@ -348,38 +359,8 @@ impl Work<'_> {
         Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now: self.desk.clock.now() })
     }
 
-    /// Puts drift of the last good commit right, while a newer one is held back.
-    async fn keep_last_good(
-        &self,
-        cluster: &Acting,
-        ledger: &mut Ledger,
-        polled: &Polled,
-        wanted: Wanted,
-        judging: &Arc<tokio::sync::Mutex<()>>,
-    ) -> Changes {
-        let (Some(applied), Some(reference)) = (wanted.base.applied, ledger.spec().reference.clone()) else {
-            return Changes::default();
-        };
-        let Some(fetched) = polled.at_commit(applied, &reference) else {
-            warn!(commit = %applied.short(), "the last good commit is not given by the remote; its drift is not put right");
-            return Changes::default();
-        };
-        // What was applied is never judged again: the range from it to itself is empty.
-        let brought = match self.judge(fetched, wanted, judging).await.0 {
-            Ok(admitted) => self.bring(cluster, ledger, admitted, Purpose::LastGood).await,
-            Err(fault) => Err(fault),
-        };
-        match brought {
-            Ok(applied) => changes(&applied),
-            Err(fault) => {
-                warn!(code = %fault.code, message = %fault.message, "drift of the last good commit is not put right");
-                Changes::default()
-            }
-        }
-    }
-
     /// Judges in a thread of its own; a panic there is a refusal.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         fetched: Fetched<Commit>,
         wanted: Wanted,
@@ -401,69 +382,6 @@ impl Work<'_> {
         });
         (result, returned(wanted))
     }
-
-    /// Survey, plan, write ahead, apply, settle.
-    async fn bring(
-        &self,
-        cluster: &Acting,
-        ledger: &mut Ledger,
-        admitted: Admitted<Signed>,
-        purpose: Purpose<'_>,
-    ) -> Result<Applied, Held> {
-        let commit = admitted.origin().commit().to_string();
-        let proof = match purpose {
-            Purpose::Newest { repository, believed } => Some((Proof::of(&admitted, &repository.spec), believed)),
-            Purpose::LastGood => None,
-        };
-        let before = inventory(ledger.spec());
-        let live = cluster.survey(&admitted, &before).await.map_err(|error| Held::applying(&error))?;
-        let prune = self.prune(purpose, &commit);
-        let plan =
-            plan::plan(admitted, &before, &live, prune, &self.owner()).map_err(|error| Held::planning(&error))?;
-        if proof.is_some() {
-            let ahead = entries(plan.intended());
-            ledger.write_ahead(&commit, ahead).await.map_err(|error| Held::recording(&error))?;
-        }
-        let applied = cluster.apply(plan).await.map_err(|error| Held::applying(&error))?;
-        if let Some((proof, believed)) = proof {
-            let inventory = entries(&applied.inventory);
-            let settled = ledger.settle(|spec| proof.settle(spec, inventory, believed)).await;
-            settled.map_err(|error| Held::recording(&error))?;
-        }
-        Ok(applied)
-    }
-
-    fn prune(&self, purpose: Purpose<'_>, commit: &str) -> plan::Prune {
-        let approved = self.sync.annotations().get(api::APPROVE_PRUNE);
-        match purpose {
-            Purpose::LastGood => plan::Prune::Keep,
-            Purpose::Newest { .. } if !self.sync.spec.prune => plan::Prune::Keep,
-            Purpose::Newest { .. } if approved.is_some_and(|approved| approved == commit) => plan::Prune::Approved,
-            Purpose::Newest { .. } => plan::Prune::Fused,
-        }
-    }
-
-    fn owner(&self) -> plan::Owner {
-        plan::Owner { namespace: self.sync.namespace().unwrap_or_default(), name: self.sync.name_any() }
-    }
-}
-
-/// What the cluster is brought to.
-#[derive(Clone, Copy)]
-enum Purpose<'a> {
-    /// The newest commit, which becomes the last good one.
-    Newest {
-        /// Where it is from.
-        repository: &'a Repository,
-        /// Whether what was applied before is believed today.
-        believed: bool,
-    },
-    /// The last good one again: drift is put right, nothing is recorded or deleted.
-    LastGood,
-}
-
-fn changes(applied: &Applied) -> Changes {
-    Changes { changed: applied.changed.len(), pruned: applied.pruned.iter().map(ToString::to_string).collect() }
 }
 
 /// Who signed what is applied, and with which key, by the record.

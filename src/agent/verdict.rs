@@ -50,9 +50,9 @@ impl Verdict {
 pub(super) async fn tell(
     desk: &Arc<Desk>,
     repository: &Repository,
-    digest: &str,
+    digest: String,
     commit: &Commit,
-    found: Result<Option<(String, String)>, &Held>,
+    found: Result<Option<(String, String)>, Held>,
 ) {
     let head = commit.head.to_string();
     let passed = |by: Option<(String, String)>| {
@@ -73,7 +73,7 @@ pub(super) async fn tell(
     let (before, now) = {
         let mut verdicts = desk.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         let before = verdicts.get(&name).cloned();
-        let now = before.clone().unwrap_or_default().with((head.clone(), digest.to_owned()), found);
+        let now = before.clone().unwrap_or_default().with((head.clone(), digest), found);
         verdicts.insert(name.clone(), now.clone());
         (before, now)
     };

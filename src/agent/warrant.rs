@@ -136,6 +136,7 @@ impl Ledger {
                 applied: None,
                 reference: None,
                 tag: None,
+                tag_object: None,
                 rolled_back_to: None,
                 pending: None,
                 signers: Vec::new(),
@@ -172,14 +173,15 @@ impl Ledger {
         &self.warrant.spec
     }
 
-    /// Writes what is about to happen: `pending`, and every object that exists or is going to.
-    pub(super) async fn write_ahead(&mut self, pending: &str, inventory: Vec<Entry>) -> Result<(), Error> {
-        if self.warrant.spec.pending.as_deref() == Some(pending) && self.warrant.spec.inventory == inventory {
-            return Ok(());
-        }
-        self.warrant.spec.pending = Some(pending.to_owned());
-        self.warrant.spec.inventory = inventory;
-        self.write().await
+    /// Writes what is about to happen: the commit that is going to be applied, where it is a new one, and every object
+    /// that exists or is going to.
+    pub(super) async fn write_ahead(&mut self, pending: Option<&str>, inventory: Vec<Entry>) -> Result<(), Error> {
+        let pending = pending.map(str::to_owned);
+        self.settle(|spec| {
+            spec.pending = pending.or(spec.pending.take());
+            spec.inventory = inventory;
+        })
+        .await
     }
 
     /// Writes what has happened; `change` sets it. Nothing is written where nothing differs.

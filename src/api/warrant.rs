@@ -43,6 +43,10 @@ pub struct WarrantSpec {
     /// The tag last applied, where tags are followed: no lower version follows it, and it never moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// Id of its tag object, which names the commit, the tag and who signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
+    pub tag_object: Option<String>,
     /// The commit that `trust.rollbackTo` has let in: it does so once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]

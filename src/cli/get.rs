@@ -15,6 +15,8 @@ pub struct Args {
     /// What to show
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
+    /// Only the one of this name
+    name: Option<String>,
     /// Of every namespace
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
@@ -46,6 +48,8 @@ enum What {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Format {
     Table,
+    /// The table with the messages of what is or is not ready
+    Wide,
     Json,
     Yaml,
     Name,
@@ -67,6 +71,8 @@ enum Column {
     At(&'static str),
     /// A part of the Ready condition.
     Ready(&'static str),
+    /// A commit, or a reference and a commit, at a JSON pointer: its first seven digits are shown.
+    Revision(&'static str),
     /// The length of a list.
     Count(&'static str),
     /// How old it is.
@@ -82,7 +88,7 @@ const KINDS: [Kind; 3] = [
         columns: &[
             ("READY", Column::Ready("status")),
             ("REASON", Column::Ready("reason")),
-            ("REVISION", Column::At("/status/verified/revision")),
+            ("REVISION", Column::Revision("/status/verified/revision")),
             ("SIGNER", Column::At("/status/verified/signer")),
             ("AGE", Column::Age),
         ],
@@ -95,7 +101,7 @@ const KINDS: [Kind; 3] = [
         columns: &[
             ("READY", Column::Ready("status")),
             ("REASON", Column::Ready("reason")),
-            ("REVISION", Column::At("/status/lastAppliedRevision")),
+            ("REVISION", Column::Revision("/status/lastAppliedRevision")),
             ("SIGNER", Column::At("/status/signer")),
             ("HELD", Column::Count("/status/heldDeletions")),
             ("AGE", Column::Age),
@@ -108,7 +114,7 @@ const KINDS: [Kind; 3] = [
         namespaced: true,
         columns: &[
             ("REPOSITORY", Column::At("/spec/repository")),
-            ("APPLIED", Column::At("/spec/applied")),
+            ("APPLIED", Column::Revision("/spec/applied")),
             ("SIGNER", Column::At("/spec/signers/0/signer")),
             ("OBJECTS", Column::Count("/spec/inventory")),
             ("AGE", Column::Age),
@@ -121,7 +127,8 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     let Console { out, talk } = console;
     let found = args.connection.run(async |plain| fetch(args, &plain).await)?;
     let text = match args.output {
-        Format::Table => tables(args, &found),
+        Format::Table => tables(args, &found, &[]),
+        Format::Wide => tables(args, &found, &[("MESSAGE", Column::Ready("message"))]),
         Format::Name => names(&found),
         Format::Json => format!("{:#}\n", list(&found)),
         Format::Yaml => serde_yaml::to_string(&list(&found))
@@ -129,9 +136,27 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     };
     write!(out, "{text}").map_err(|error| Failure::because("output", "stdout", &error))?;
     if found.iter().all(|(_, items)| items.is_empty()) {
-        writeln!(talk, "nothing found").map_err(|error| Failure::because("output", "stderr", &error))?;
+        writeln!(talk, "{}", args.nothing()).map_err(|error| Failure::because("output", "stderr", &error))?;
     }
     Ok(Outcome::Fine)
+}
+
+impl Args {
+    /// What was looked for, and where it was not.
+    fn nothing(&self) -> String {
+        let what = match self.what {
+            What::Repositories => "no Repository",
+            What::Syncs => "no Sync",
+            What::Warrants => "no Warrant",
+            What::All => "neither a Repository nor a Sync nor a Warrant",
+        };
+        match (self.what, &self.namespace) {
+            (What::Repositories, _) => format!("there is {what}"),
+            _ if self.all_namespaces => format!("there is {what} in any namespace"),
+            (_, Some(namespace)) => format!("there is {what} in namespace {namespace}"),
+            (_, None) => format!("there is {what} in the context's namespace; -A looks into every one"),
+        }
+    }
 }
 
 type Found = Vec<(&'static Kind, Vec<Value>)>;
@@ -146,9 +171,16 @@ async fn fetch(args: &Args, plain: &Plain) -> Result<Found, Failure> {
             plural: kind.plural,
             namespace: Some(namespace).filter(|_| kind.namespaced && !args.all_namespaces),
         };
-        found.push((kind, plain.list(&resource).await.map_err(|error| failure(kind.plural, &error))?));
+        let mut items = plain.list(&resource).await.map_err(|error| failure(kind.plural, &error))?;
+        items.retain(|item| args.name.as_ref().is_none_or(|name| at(item, "/metadata/name") == *name));
+        found.push((kind, items));
     }
-    Ok(found)
+    match &args.name {
+        Some(name) if found.iter().all(|(_, items)| items.is_empty()) => {
+            Err(Failure::new("not-found", format!("{name}: {}", args.nothing())))
+        }
+        Some(_) | None => Ok(found),
+    }
 }
 
 fn list(found: &Found) -> Value {
@@ -161,10 +193,11 @@ fn names(found: &Found) -> String {
     found.iter().flat_map(|(kind, items)| items.iter().map(move |item| line(kind, item))).collect()
 }
 
-fn tables(args: &Args, found: &Found) -> String {
+fn tables(args: &Args, found: &Found, more: &[(&str, Column)]) -> String {
     let mut tables = Vec::new();
     for (kind, items) in found.iter().filter(|(_, items)| !items.is_empty()) {
-        let mut head: Vec<String> = kind.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let columns: Vec<(&str, Column)> = kind.columns.iter().chain(more).copied().collect();
+        let mut head: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
         head.insert(0, "NAME".to_owned());
         let with_namespace = kind.namespaced && args.all_namespaces;
         if with_namespace {
@@ -172,7 +205,7 @@ fn tables(args: &Args, found: &Found) -> String {
         }
         let mut rows = vec![head];
         for item in items {
-            let mut row: Vec<String> = kind.columns.iter().map(|(_, column)| cell(item, *column)).collect();
+            let mut row: Vec<String> = columns.iter().map(|(_, column)| cell(item, *column)).collect();
             row.insert(0, at(item, "/metadata/name"));
             if with_namespace {
                 row.insert(0, at(item, "/metadata/namespace"));
@@ -198,7 +231,8 @@ fn table(rows: &[Vec<String>]) -> String {
 fn cell(item: &Value, column: Column) -> String {
     match column {
         Column::At(pointer) => at(item, pointer),
-        Column::Ready(field) => condition(item, api::condition_kind::READY, field).unwrap_or("-").to_owned(),
+        Column::Revision(pointer) => short(&at(item, pointer)),
+        Column::Ready(field) => one_line(condition(item, api::condition_kind::READY, field).unwrap_or("-")),
         Column::Count(pointer) => {
             item.pointer(pointer).and_then(Value::as_array).map_or("-".to_owned(), |list| list.len().to_string())
         }
@@ -209,9 +243,21 @@ fn cell(item: &Value, column: Column) -> String {
     }
 }
 
-/// One line: what a status holds may come from elsewhere.
 fn at(item: &Value, pointer: &str) -> String {
-    let text = item.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).unwrap_or("-");
+    one_line(item.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).unwrap_or("-"))
+}
+
+/// `main@4f1c2d9` of `main@4f1c2d9e…`.
+fn short(revision: &str) -> String {
+    let (reference, commit) = match revision.rsplit_once('@') {
+        Some((reference, commit)) => (format!("{reference}@"), commit),
+        None => (String::new(), revision),
+    };
+    reference + &commit.chars().take(7).collect::<String>()
+}
+
+/// What a status holds may come from elsewhere.
+fn one_line(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
@@ -250,6 +296,13 @@ mod tests {
         assert_eq!(cell(&item, Column::At("/status/signer")), "a\\nb");
         assert_eq!(cell(&item, Column::At("/status/none")), "-");
         assert_eq!(cell(&item, Column::Ready("status")), "False");
+    }
+
+    #[test]
+    fn revisions_are_short() {
+        let item = json!({"status": {"a": "main@0123456789abcdef", "b": "0123456789abcdef", "c": null}});
+        let shown = ["/status/a", "/status/b", "/status/c"].map(|at| cell(&item, Column::Revision(at)));
+        assert_eq!(shown, ["main@0123456", "0123456", "-"]);
     }
 
     #[test]

@@ -43,6 +43,9 @@ enum Kind {
 /// Between looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// The reason of a condition that says: somebody wants it to rest.
+const SUSPENDED: &str = "Suspended";
+
 /// Runs it.
 pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     let Console { out, talk: _ } = console;
@@ -56,7 +59,10 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     };
     let ready = |field| condition(&object, api::condition_kind::READY, field).unwrap_or("-").escape_debug().to_string();
     let revision = object.pointer("/status/lastAppliedRevision").and_then(Value::as_str).unwrap_or("-").escape_debug();
-    if ready("status") == "True" {
+    if ready("reason") == SUSPENDED {
+        said(writeln!(out, "{what}: {}; it rests until spec.suspend is false", ready("message")))?;
+        Ok(Outcome::Finding)
+    } else if ready("status") == "True" {
         said(writeln!(out, "{what}: {} at {revision}", ready("reason")))?;
         Ok(Outcome::Fine)
     } else {
@@ -105,7 +111,8 @@ fn is_over(object: &Value, asked: &str) -> bool {
     let handled = object.pointer("/status/lastHandledRequestedAt").and_then(Value::as_str) == Some(asked);
     let ready = condition(object, api::condition_kind::READY, "status");
     let under_way = condition(object, api::condition_kind::RECONCILING, "status") == Some("True");
-    handled && matches!(ready, Some("True" | "False")) && !(under_way && ready != Some("False"))
+    let rests = condition(object, api::condition_kind::READY, "reason") == Some(SUSPENDED);
+    handled && (rests || matches!(ready, Some("True" | "False")) && !(under_way && ready != Some("False")))
 }
 
 #[cfg(test)]
@@ -122,5 +129,8 @@ mod tests {
         assert!(!is_over(&object("now", "Unknown"), "now"));
         assert!(!is_over(&object("before", "True"), "now"));
         assert!(!is_over(&json!({}), "now"));
+        let mut resting = object("now", "Unknown");
+        resting["status"]["conditions"][0]["reason"] = json!("Suspended");
+        assert!(is_over(&resting, "now"));
     }
 }

@@ -69,8 +69,9 @@ impl Acting {
 
     async fn apply_all(&self, applies: Vec<Apply>, failures: &mut Vec<Failure>) -> Vec<Done> {
         let each = applies.into_iter().map(|apply| async move {
-            let what = apply.target.key.to_string();
-            self.apply_one(apply).await.map_err(|(verb, trouble)| Failure { what, verb, trouble })
+            let key = apply.target.key.clone();
+            let failure = |(verb, trouble)| Failure { what: key.to_string(), unwritten: Some(key), verb, trouble };
+            self.apply_one(apply).await.map_err(failure)
         });
         let mut answers = stream::iter(each).buffer_unordered(IN_FLIGHT);
         let mut all = Vec::new();
@@ -148,7 +149,7 @@ impl Acting {
                 }
             }
         };
-        let failure = |what: String, trouble| Some(Failure { what, verb: Verb::Discover, trouble });
+        let failure = |what: String, trouble| Some(Failure { what, unwritten: None, verb: Verb::Discover, trouble });
         if tokio::time::timeout(ESTABLISHING, all_served).await.is_err() {
             let names: Vec<&str> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
             let what = "new kinds are not served after 30 s; look at the conditions of their definitions".to_owned();

@@ -25,6 +25,8 @@ pub enum Error {
 pub struct Failure {
     /// The object, or the collection's kind.
     pub what: String,
+    /// The object, where it was to be written.
+    pub unwritten: Option<Key>,
     /// What was asked.
     pub verb: Verb,
     /// Why it was not done.
@@ -33,7 +35,16 @@ pub struct Failure {
 
 impl Error {
     pub(super) fn one(what: impl fmt::Display, verb: Verb, trouble: Trouble) -> Self {
-        Error::Failures(vec![Failure { what: what.to_string(), verb, trouble }])
+        Error::Failures(vec![Failure { what: what.to_string(), unwritten: None, verb, trouble }])
+    }
+
+    /// The objects that were to be written and were not, by answers of the API server about each.
+    pub fn unwritten(&self) -> impl Iterator<Item = &Key> {
+        let failures = match self {
+            Error::Failures(all) => all.as_slice(),
+            Error::UnknownKinds(_) | Error::NoNamespace(_) | Error::Discovery(_) => &[],
+        };
+        failures.iter().filter_map(|failure| failure.unwritten.as_ref())
     }
 
     /// Who has to act: somebody, if at least one failure will not pass by itself.

@@ -69,7 +69,9 @@ impl Acting {
                     Ok(End::NotOurs) => {
                         pruned.gone.insert(Identity::from(&key));
                     }
-                    Err(trouble) => failures.push(Failure { what: key.to_string(), verb: Verb::Delete, trouble }),
+                    Err(trouble) => {
+                        failures.push(Failure { what: key.to_string(), unwritten: None, verb: Verb::Delete, trouble })
+                    }
                 }
             }
             if !failures.is_empty() {

@@ -85,7 +85,12 @@ impl StandIn {
                 let key = apply.target.key;
                 let identity = Identity::from(&key);
                 if state.denied.contains(&identity) {
-                    failures.push(Failure { what: key.to_string(), verb: Verb::Patch, trouble: Trouble::NotFound });
+                    failures.push(Failure {
+                        what: key.to_string(),
+                        unwritten: Some(key.clone()),
+                        verb: Verb::Patch,
+                        trouble: Trouble::NotFound,
+                    });
                     continue;
                 }
                 state.clock += 1;

@@ -66,7 +66,9 @@ impl Acting {
         for Found { named, target, .. } in targets {
             match now(&target) {
                 Ok(existing) => live.found(named, Located { target, existing }),
-                Err(trouble) => hidden.push(super::Failure { what: named.to_string(), verb: Verb::Get, trouble }),
+                Err(trouble) => {
+                    hidden.push(super::Failure { what: named.to_string(), unwritten: None, verb: Verb::Get, trouble })
+                }
             }
         }
         for (identity, target) in departed {

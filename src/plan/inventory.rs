@@ -59,6 +59,12 @@ impl Inventory {
         self.0.insert(identity, Entry { uid: entry.uid.or(known), ..entry });
     }
 
+    /// Records an object that is about to be written. Where it does not exist it gets a UID that nobody knows yet: the
+    /// one it had before would make it a stranger.
+    pub fn expect(&mut self, entry: Entry) {
+        self.0.insert(Identity::from(&entry.key), entry);
+    }
+
     /// The record of an object.
     pub fn get(&self, identity: &Identity) -> Option<&Entry> {
         self.0.get(identity)

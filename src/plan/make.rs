@@ -88,6 +88,13 @@ impl<O: Origin> Plan<O> {
         &self.steps.intended
     }
 
+    /// The same for these objects alone: nothing else is written, and nothing is deleted.
+    pub fn only(mut self, objects: &BTreeSet<Identity>) -> Self {
+        self.steps.applies.retain(|apply| objects.contains(&Identity::from(&apply.target.key)));
+        self.steps.deletions.clear();
+        self
+    }
+
     /// Where it is from.
     pub fn origin(&self) -> &O {
         &self.origin
@@ -134,7 +141,7 @@ pub(crate) fn steps(
     let mut intended = inventory.clone();
     for apply in &applies {
         let uid = apply.existing.as_ref().map(|existing| existing.uid.clone());
-        intended.record(Entry::new(apply.target.key.clone(), uid));
+        intended.expect(Entry::new(apply.target.key.clone(), uid));
     }
     let identities = applies.iter().map(|apply| Identity::from(&apply.target.key)).collect();
     let Farewell { deletions, held, lost, departed } = Farewell::decide(inventory, &identities, live, prune, owner);

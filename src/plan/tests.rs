@@ -139,6 +139,19 @@ fn what_is_intended_is_everything_recorded_and_everything_wanted() {
 }
 
 #[test]
+fn an_object_that_is_made_again_is_intended_without_the_uid_it_had() {
+    let mut case = Case::wanting(&[("ConfigMap", "a")]).stays("ConfigMap", "a");
+    case.live.found(key("ConfigMap", "a"), located(&key("ConfigMap", "a"), None));
+    let steps = case.plan(Prune::Fused).unwrap();
+    let uids: Vec<_> = steps.intended.iter().map(|entry| entry.uid.clone()).collect();
+    assert_eq!(
+        uids,
+        [None],
+        "an agent that ends before it knows the new one would take its own object for a stranger's"
+    );
+}
+
+#[test]
 fn an_object_that_another_sync_owns_is_refused_and_named() {
     let mut case = Case::wanting(&[("ConfigMap", "a")]);
     case.live.found(key("ConfigMap", "a"), located(&key("ConfigMap", "a"), Some(existing("u", Some(other())))));

@@ -20,6 +20,7 @@ pub trait Origin: sealed::Sealed {}
 pub struct Signed {
     commit: Oid,
     reference: String,
+    tag: Option<Oid>,
     judged: Vec<Judged>,
     foreign: Foreign,
     policy: String,
@@ -38,7 +39,8 @@ impl Origin for Local {}
 impl Signed {
     /// Called with what [`super::verify`] proved.
     pub(super) fn new(what: crate::git::Commit, judged: Vec<Judged>, foreign: Foreign, policy: String) -> Self {
-        Self { commit: what.head, reference: what.reference, judged, foreign, policy }
+        let tag = what.tag.filter(|tag| judged.iter().any(|one| one.id == *tag));
+        Self { commit: what.head, reference: what.reference, tag, judged, foreign, policy }
     }
 
     /// The verified commit.
@@ -49,6 +51,11 @@ impl Signed {
     /// The reference it was found under.
     pub fn reference(&self) -> &str {
         &self.reference
+    }
+
+    /// The tag object it was judged by, where tags are followed; none where this tag was applied before.
+    pub fn tag(&self) -> Option<&Oid> {
+        self.tag.as_ref()
     }
 
     /// The commits judged on the way, head first; empty when the head was applied before.

@@ -1,7 +1,9 @@
 //! The whole pipeline on a real control plane.
 
+mod commands;
 mod content;
 mod crash;
+mod held;
 mod record;
 mod refused;
 mod rights;

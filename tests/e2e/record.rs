@@ -1,7 +1,6 @@
 //! What is recorded and told: the Warrant, verdicts, events, and what a changed policy says about what is applied.
 
-use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::scene::{Scene, is, now};
@@ -90,6 +89,40 @@ fn older_warrant_holds_and_alarms_also_after_a_restart() {
 }
 
 #[test]
+fn warrant_that_somebody_else_wrote_holds_and_alarms() {
+    play("warrant-changed", async |scene| {
+        let first = scene.begin().await;
+        scene.write_map("limits", "13");
+        scene.ship().await;
+        let mut bent = scene.warrants().get("app").await.unwrap();
+        let saved = bent.data["spec"].clone();
+        bent.data["spec"]["applied"] = json!(first);
+        bent.data["spec"]["generation"] = json!(saved["generation"].as_u64().unwrap() + 1);
+        scene.warrants().replace("app", &PostParams::default(), &bent).await.unwrap();
+        holds_and_alarms(scene, "was changed by somebody else").await;
+        assert_eq!(scene.value("limits").await.as_deref(), Some("13"));
+        scene.event("StateLost").await;
+        let mut now = scene.warrants().get("app").await.unwrap();
+        now.data["spec"] = saved;
+        scene.warrants().replace("app", &PostParams::default(), &now).await.unwrap();
+        scene.poke().await;
+        scene.comes("settings", "red").await;
+    });
+}
+
+#[test]
+fn warrant_of_another_repository_holds_and_alarms() {
+    play("warrant-other", async |scene| {
+        scene.begin().await;
+        // The same url, pinned elsewhere: what was applied says nothing about it.
+        let head = scene.git(&["rev-parse", "HEAD"]);
+        let pinned = json!({"spec": {"trust": {"root": head}}});
+        scene.repositories().patch(&scene.name, &PatchParams::default(), &Patch::Merge(&pinned)).await.unwrap();
+        holds_and_alarms(scene, "is about").await;
+    });
+}
+
+#[test]
 fn sync_that_is_made_again_starts_from_the_root_and_keeps_what_runs() {
     play("made-again", async |scene| {
         let commit = scene.begin().await;
@@ -106,7 +139,7 @@ fn sync_that_is_made_again_starts_from_the_root_and_keeps_what_runs() {
 
 #[test]
 fn rollback_to_lets_one_older_commit_in_once() {
-    play("rollback-to", async |scene| {
+    play_alone("rollback-to", async |scene| {
         let old = scene.begin().await;
         scene.write_map("settings", "red");
         let newer = scene.ship().await;
@@ -123,6 +156,13 @@ fn rollback_to_lets_one_older_commit_in_once() {
         scene.push(&old).await;
         scene.refused(&old, "Rollback").await;
         scene.holds("red").await;
+        restart(scene);
+        scene.holds("red").await;
+        let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": "again"}}});
+        scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
+        scene.sync("a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!("again")).await;
+        scene.refused(&old, "Rollback").await;
+        assert_eq!(scene.value("settings").await.as_deref(), Some("red"));
     });
 }
 
@@ -162,7 +202,7 @@ fn key_that_is_revoked_later_is_reported_about_what_is_applied_and_changes_nothi
         assert!(message.contains(&bad[..7]), "{message}");
         assert!(is(&sync, "Ready", "True").is_some(), "what runs, runs");
         scene.holds("blue").await;
-        event(scene, "Distrusted").await;
+        scene.event("Distrusted").await;
         // What is new is applied on top of it, and the report stays.
         scene.write_map("settings", "green");
         scene.ship().await;
@@ -196,6 +236,7 @@ fn tag_never_goes_back_nor_moves() {
             .await;
         scene.comes("settings", "blue").await;
         scene.sync("it is applied", |sync| is(sync, "Ready", "True").is_some()).await;
+        records_tag(scene, "v1.1.0").await;
         scene.holds("blue").await;
         // The same name at a later commit.
         scene.write_map("settings", "red");
@@ -216,24 +257,19 @@ fn tag_never_goes_back_nor_moves() {
         tag(scene, "v1.2.0").await;
         patch(scene, follow("v1.2.0")).await;
         scene.comes("settings", "red").await;
+        records_tag(scene, "v1.2.0").await;
     });
 }
 
-/// Waits for an event about the Sync with this reason.
-async fn event(scene: &Scene, reason: &str) -> Event {
-    let events = Api::<Event>::namespaced(scene.stage.admin.client().clone(), &scene.name);
-    let found = async || {
-        let all = events.list(&ListParams::default()).await.unwrap();
-        let about = |event: &Event| {
-            event.reason.as_deref() == Some(reason)
-                && event.regarding.as_ref().is_some_and(|object| object.kind.as_deref() == Some("Sync"))
-        };
-        all.into_iter().find(about)
+/// Waits until the Warrant names the tag, its object and its commit.
+async fn records_tag(scene: &Scene, name: &str) {
+    let (object, commit) = (scene.git(&["rev-parse", name]), scene.git(&["rev-parse", &format!("{name}^{{commit}}")]));
+    let expected = [("tag", name), ("tagObject", &object), ("applied", &commit)];
+    let recorded = async || {
+        let warrant = scene.warrants().get_opt("app").await.unwrap()?;
+        expected.iter().all(|(field, value)| warrant.data["spec"][*field] == json!(value)).then_some(())
     };
-    match until(&format!("an event says {reason}"), found).await {
-        Ok(event) => event,
-        Err(reason) => panic!("{reason}; {}", scene.seen().await),
-    }
+    until(&format!("the Warrant records {expected:?}"), recorded).await.unwrap();
 }
 
 #[test]
@@ -243,7 +279,7 @@ fn each_transition_has_an_event_and_the_repository_says_who_signed() {
         scene.takes(&["settings.yaml", "limits.yaml", "db.enc.yaml"]);
         scene.write("app/db.enc.yaml", &scene.sealed_secret("db", PASSWORD));
         let good = scene.begin().await;
-        let applied = event(scene, "Applied").await;
+        let applied = scene.event("Applied").await;
         assert!(applied.note.unwrap().contains(&format!("main@{good} is applied, signed by alice")));
         assert_eq!(applied.type_.as_deref(), Some("Normal"));
         let verified = |commit: &str| {
@@ -261,7 +297,7 @@ fn each_transition_has_an_event_and_the_repository_says_who_signed() {
         let bad = scene.commit(By::Nobody);
         scene.push(&bad).await;
         scene.refused(&bad, "Unsigned").await;
-        let refused = event(scene, "Unsigned").await;
+        let refused = scene.event("Unsigned").await;
         assert_eq!(refused.type_.as_deref(), Some("Warning"));
         assert!(refused.note.unwrap().contains(&bad[..7]));
         let rejected =
@@ -270,18 +306,18 @@ fn each_transition_has_an_event_and_the_repository_says_who_signed() {
         assert_eq!(status["rejected"], json!({"head": bad, "commit": bad, "reason": "unsigned"}));
         assert_eq!(status["verified"]["commit"], json!(good));
         scene.holds("blue").await;
-        event(scene, "DriftCorrected").await;
+        scene.event("DriftCorrected").await;
         scene.git(&["reset", "--quiet", "--hard", &good]);
         scene.takes(&["settings.yaml", "db.enc.yaml"]);
         let next = scene.ship().await;
-        event(scene, "Recovered").await;
-        let pruned = event(scene, "Pruned").await;
+        scene.event("Recovered").await;
+        let pruned = scene.event("Pruned").await;
         assert!(pruned.note.unwrap().contains("limits"));
         scene.repository("it says who signed", verified(&next)).await;
         scene.takes(&["fresh.yaml"]);
         scene.write_map("fresh", "1");
         scene.ship().await;
-        event(scene, "DeletionsHeld").await;
+        scene.event("DeletionsHeld").await;
         scene.nowhere(&[PASSWORD]).await;
     });
 }

@@ -355,6 +355,20 @@ impl Scene {
         }
     }
 
+    /// Waits for an event about the Sync with this reason.
+    pub async fn event(&self, reason: &str) -> Event {
+        let events = Api::<Event>::namespaced(self.stage.admin.client().clone(), &self.name);
+        let about = |event: &Event| {
+            event.reason.as_deref() == Some(reason)
+                && event.regarding.as_ref().is_some_and(|object| object.kind.as_deref() == Some("Sync"))
+        };
+        let found = async || events.list(&ListParams::default()).await.unwrap().into_iter().find(about);
+        match until(&format!("an event says {reason}"), found).await {
+            Ok(event) => event,
+            Err(reason) => panic!("{reason}; {}", self.seen().await),
+        }
+    }
+
     /// None of these stands in what the agent has written: log, events, resources of its own.
     pub async fn nowhere(&self, secrets: &[&str]) {
         let client = self.stage.admin.client().clone();

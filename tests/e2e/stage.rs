@@ -98,6 +98,11 @@ impl Stage {
         act(&mut self.agent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// An administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        self.plane.kubeconfig()
+    }
+
     /// Every request so far, one JSON object a line.
     pub fn audit_log(&self) -> Option<PathBuf> {
         self.plane.audit_log()

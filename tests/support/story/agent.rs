@@ -76,6 +76,11 @@ impl Agent {
         fs::create_dir_all(self.cache()).map_err(said)
     }
 
+    /// Its program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Its process.
     pub fn id(&self) -> Option<u32> {
         let shell = self.process.as_ref()?.id();

@@ -275,7 +275,13 @@ impl World {
             format!("git -C {} log --show-signature", self.work.display()),
         ]
         .into_iter()
-        .chain(self.agent.iter().map(|agent| format!("tail -f {}", agent.log_file().display())))
+        .chain(self.agent.iter().flat_map(|agent| {
+            [
+                format!("{} get -A", agent.program().display()),
+                format!("{} reconcile sync prod -n {HOME} --wait", agent.program().display()),
+                format!("tail -f {}", agent.log_file().display()),
+            ]
+        }))
         .collect()
     }
 

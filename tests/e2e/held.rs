@@ -1,0 +1,97 @@
+//! What is applied while a newer commit was verified and cannot be brought to the cluster: the last good one, as far as
+//! the newer one has not taken its place.
+
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use super::scene::{Scene, is};
+use super::stage::play;
+use crate::support::story::cluster::until;
+
+fn services(scene: &Scene) -> Api<Service> {
+    Api::namespaced(scene.stage.admin.client().clone(), &scene.name)
+}
+
+fn write_service(scene: &Scene, port: u32) {
+    let manifest = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: door, namespace: {}}}\nspec: {{ports: [{{port: {port}}}]}}\n",
+        scene.name
+    );
+    scene.write("app/door.yaml", &manifest);
+}
+
+/// Waits until Service `door` has this port; its UID.
+async fn door(scene: &Scene, port: i32) -> String {
+    let services = services(scene);
+    let right = async || {
+        let found = services.get_opt("door").await.unwrap()?;
+        let ports = found.spec?.ports?;
+        (ports.first()?.port == port).then_some(found.metadata.uid?)
+    };
+    match until(&format!("Service door has port {port}"), right).await {
+        Ok(uid) => uid,
+        Err(reason) => panic!("{reason}; {}", scene.seen().await),
+    }
+}
+
+#[test]
+fn what_the_api_server_does_not_take_stays_as_the_last_good_commit_has_it() {
+    play("rejected", async |scene| {
+        scene.takes(&["settings.yaml", "limits.yaml", "door.yaml"]);
+        write_service(scene, 80);
+        scene.begin().await;
+        door(scene, 80).await;
+        scene.write_map("settings", "red");
+        write_service(scene, 70_000);
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        let message = scene.refused(&commit, "Rejected").await;
+        assert!(message.contains("Service") && message.contains("door") && message.contains("patch"), "{message}");
+        let sync = scene.syncs().get("app").await.unwrap();
+        assert!(is(&sync, "Verified", "True").is_some(), "its signature is good");
+        // What the newer commit could change stays changed, and is held.
+        scene.comes("settings", "red").await;
+        scene.holds("red").await;
+        let edit = json!({"spec": {"ports": [{"port": 81}]}});
+        services(scene).patch("door", &PatchParams::default(), &Patch::Merge(&edit)).await.unwrap();
+        door(scene, 80).await;
+        services(scene).delete("door", &DeleteParams::default()).await.unwrap();
+        door(scene, 80).await;
+        scene.event("DriftCorrected").await;
+        // What was made anew meanwhile is still ours when it leaves the repository.
+        scene.takes(&["settings.yaml", "limits.yaml"]);
+        let next = scene.ship().await;
+        assert!(services(scene).get_opt("door").await.unwrap().is_none(), "it is orphaned since {next}");
+    });
+}
+
+#[test]
+fn last_good_commit_is_held_while_the_newest_has_no_plan() {
+    play("no-plan", async |scene| {
+        scene.begin().await;
+        let owned = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": "theirs", "namespace": scene.name,
+                "labels": {"gitwarrant.io/sync-name": "first", "gitwarrant.io/sync-namespace": scene.name},
+            },
+            "data": {"value": "theirs"},
+        });
+        scene.stage.admin.put(&owned).await.unwrap();
+        scene.takes(&["settings.yaml", "limits.yaml", "theirs.yaml"]);
+        scene.write_map("settings", "red");
+        scene.write_map("theirs", "ours");
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.refused(&commit, "OwnedByAnother").await;
+        scene.holds("blue").await;
+        scene.maps().delete("limits", &DeleteParams::default()).await.unwrap();
+        scene.comes("limits", "12").await;
+        scene.event("DriftCorrected").await;
+        scene.takes(&["settings.yaml"]);
+        scene.ship().await;
+        assert_eq!(scene.value("limits").await, None, "it is orphaned");
+        assert_eq!(scene.value("theirs").await.as_deref(), Some("theirs"));
+    });
+}
