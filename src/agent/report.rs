@@ -62,7 +62,8 @@ pub(super) async fn report(
             .map_or(old.last_applied_revision.clone(), |record| record.revision.clone()),
         signer: record.as_ref().map_or(old.signer.clone(), |record| record.signer.clone()),
         objects: record.as_ref().map_or(old.objects, |record| u32::try_from(record.objects).ok()),
-        warrant_generation: record.map_or(old.warrant_generation, |record| Some(record.generation)),
+        warrant_generation: record
+            .map_or(old.warrant_generation, |record| Some(record.generation).filter(|told| *told > 0)),
         held_deletions: outcome.held_deletions.unwrap_or_else(|| old.held_deletions.clone()),
         last_handled_requested_at: sync.annotations().get(REQUESTED_AT).cloned(),
     };

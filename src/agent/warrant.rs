@@ -119,7 +119,8 @@ impl Ledger {
         let api = Api::<Warrant>::namespaced(client.clone(), &namespace);
         let (repository, url, root) = repository;
         let uid = sync.uid().unwrap_or_default();
-        let told = sync.status.as_ref().and_then(|status| status.warrant_generation);
+        // Generation 0 was never written: nothing was, of a first commit that was refused.
+        let told = sync.status.as_ref().and_then(|status| status.warrant_generation).filter(|told| *told > 0);
         let found = api.get_opt(&name).await.map_err(|source| Error::warrant(&namespace, &name, source))?;
         let Some(warrant) = found else {
             let applied = sync.status.as_ref().and_then(|status| status.last_applied_revision.clone());

@@ -181,6 +181,10 @@ fn object_that_another_sync_owns_is_not_taken_from_it() {
         scene.declare().await;
         let message = scene.refused(&commit, "OwnedByAnother").await;
         assert!(message.contains("settings") && message.contains("first"), "{message}");
+        // The next turn, which reads what this one told, comes to the same.
+        merge(scene, json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": "next"}}})).await;
+        scene.sync("a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!("next")).await;
+        scene.refused(&commit, "OwnedByAnother").await;
         assert_eq!(scene.value("settings").await.as_deref(), Some("theirs"));
         assert_eq!(scene.value("limits").await, None, "nothing of the commit is applied");
     });
