@@ -70,7 +70,7 @@ impl Acting {
                         pruned.gone.insert(Identity::from(&key));
                     }
                     Err(trouble) => {
-                        failures.push(Failure { what: key.to_string(), unwritten: None, verb: Verb::Delete, trouble })
+                        failures.push(Failure { what: key.to_string(), unwritten: None, verb: Verb::Delete, trouble });
                     }
                 }
             }

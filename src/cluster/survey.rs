@@ -67,7 +67,7 @@ impl Acting {
             match now(&target) {
                 Ok(existing) => live.found(named, Located { target, existing }),
                 Err(trouble) => {
-                    hidden.push(super::Failure { what: named.to_string(), unwritten: None, verb: Verb::Get, trouble })
+                    hidden.push(super::Failure { what: named.to_string(), unwritten: None, verb: Verb::Get, trouble });
                 }
             }
         }

@@ -89,6 +89,7 @@ impl<O: Origin> Plan<O> {
     }
 
     /// The same for these objects alone: nothing else is written, and nothing is deleted.
+    #[must_use]
     pub fn only(mut self, objects: &BTreeSet<Identity>) -> Self {
         self.steps.applies.retain(|apply| objects.contains(&Identity::from(&apply.target.key)));
         self.steps.deletions.clear();
