@@ -6,32 +6,21 @@ use crate::model::{Node, Place, RepoPath, yaml};
 use crate::sops::Opened;
 use crate::trust::Origin;
 
+use super::accumulator::Accumulator;
 use super::configure;
-use super::entry::Var;
 use super::error::{Code, Error};
 use super::fields::Config;
 use super::file::Kustomization;
-use super::generate::{Product, encoded, generate};
+use super::generate::{Product, generate};
 use super::layout::{Folder, Target, inline};
 use super::options::Options;
-use super::origin::{self, Source, Trail};
+use super::origin::{Source, Trail};
 use super::plugin::{self, Role};
-use super::resource::{Behavior, Resource};
+use super::resource::Resource;
 use super::schema::{Builtin, Schema, is_builtin};
 use super::source::{self, Documents};
 use super::step::{self, Step};
-use super::tree::{Fields, Tree};
-
-/// What has come together so far.
-#[derive(Default)]
-pub struct Accumulator {
-    /// Objects in order.
-    pub resources: Vec<Resource>,
-    /// Fields that transformers change.
-    pub config: Config,
-    /// Variables.
-    pub vars: Vec<Var>,
-}
+use super::tree::Tree;
 
 /// One render.
 pub struct Session<'a, O: Origin> {
@@ -48,7 +37,7 @@ pub struct Session<'a, O: Origin> {
 }
 
 /// Kustomizations in one render. A base that is used in several places counts each time.
-const VISITS: usize = 10_000;
+const VISITS: usize = 4_000;
 
 impl<'a, O: Origin> Session<'a, O> {
     /// A render of the files in `opened`.
@@ -105,16 +94,16 @@ impl<'a, O: Origin> Session<'a, O> {
         for written in &kustomization.resources {
             self.add_resource(path, written, &mut into)?;
         }
-        let mut config = Config::builtin().clone();
+        let mut config = Arc::clone(Config::builtin());
         for written in &kustomization.configurations {
             let file = self.find(path, written)?;
-            config.merge(&configure::configuration(Documents::open(self.opened, &file)?)?)?;
+            Arc::make_mut(&mut config).merge(&configure::configuration(Documents::open(self.opened, &file)?)?)?;
         }
-        into.config.merge(&config)?;
+        into.add_config(&config)?;
         for written in &kustomization.crds {
             let file = self.find(path, written)?;
             let config = configure::definitions(Documents::open(self.opened, &file)?)?;
-            into.config.merge(&config)?;
+            Arc::make_mut(&mut into.config).merge(&config)?;
         }
         self.generate(path, &kustomization, &mut into)?;
         for written in &kustomization.components {
@@ -135,6 +124,7 @@ impl<'a, O: Origin> Session<'a, O> {
     }
 
     fn run(&mut self, steps: Vec<Step>, into: &mut Accumulator) -> Result<(), Error> {
+        into.forget();
         steps.into_iter().try_for_each(|step| {
             if step.walks_schema() {
                 self.builtin = Builtin::Walked;
@@ -342,153 +332,4 @@ pub fn objects(documents: Documents) -> Result<Vec<Resource>, Error> {
         }
     }
     Ok(resources)
-}
-
-impl Accumulator {
-    /// Appends objects, none of which may be there already.
-    pub fn append(&mut self, resources: Vec<Resource>) -> Result<(), Error> {
-        let mut known: std::collections::HashMap<_, Place> =
-            self.resources.iter().map(|resource| (resource.id().effective(), resource.place.clone())).collect();
-        for resource in resources {
-            let id = resource.id();
-            if let Some(first) = known.insert(id.effective(), resource.place.clone()) {
-                let text = format!("the same object is already there, from {first}");
-                return Err(Error::new(Code::DuplicateId, text).at(resource.place).of(id));
-            }
-            self.resources.push(resource);
-        }
-        Ok(())
-    }
-
-    fn absorb_base(&mut self, base: Accumulator) -> Result<(), Error> {
-        self.append(base.resources)?;
-        self.config.merge(&base.config)?;
-        base.vars.into_iter().try_for_each(|var| self.add_var(var))
-    }
-
-    /// Adds a generated object, or does to the existing one what its behavior says.
-    pub fn absorb(&mut self, mut resource: Resource) -> Result<(), Error> {
-        let id = resource.id();
-        let fits = |other: &Resource| other.name_was(&id.name) && other.all_ids().any(|known| known.is_same(&id));
-        let mut fitting = (0..self.resources.len()).filter(|at| fits(&self.resources[*at]));
-        let found = (fitting.next(), fitting.next());
-        let refuse = |text: &str| Error::new(Code::GeneratorBehavior, text).at(resource.place.clone()).of(&id);
-        match (found, resource.behavior) {
-            ((None, _), Behavior::Unspecified | Behavior::Create) => self.append(vec![resource]),
-            ((None, _), Behavior::Merge | Behavior::Replace) => {
-                Err(refuse("there is no such object to merge with or to replace"))
-            }
-            ((Some(_), Some(_)), _) => Err(refuse("several objects fit")),
-            ((Some(_), None), Behavior::Unspecified | Behavior::Create) => {
-                Err(refuse("the object exists already; `behavior` must be merge or replace"))
-            }
-            ((Some(at), None), behavior @ (Behavior::Merge | Behavior::Replace)) => {
-                take_over(&mut resource, &self.resources[at], behavior);
-                self.resources[at] = resource;
-                Ok(())
-            }
-        }
-    }
-
-    fn add_vars(&mut self, vars: &[Var]) -> Result<(), Error> {
-        for var in vars {
-            let fits = |resource: &Resource| {
-                resource.name_was(&var.object_name)
-                    && resource.all_ids().any(|id| {
-                        let wanted = super::select::Id {
-                            gvk: var.gvk.clone(),
-                            name: var.object_name.clone(),
-                            namespace: var.namespace.clone(),
-                        };
-                        if var.namespace.is_empty() && !wanted.is_cluster_scoped() {
-                            id.name == wanted.name && id.gvk == wanted.gvk
-                        } else {
-                            id.is_same(&wanted)
-                        }
-                    })
-            };
-            let mut fitting = self.resources.iter_mut().filter(|resource| fits(resource));
-            let first = fitting.next();
-            if fitting.next().is_some() {
-                let text = format!("variable `{}` fits several objects; give it a namespace", var.name);
-                return Err(Error::new(Code::UnableToDisambiguate, text));
-            }
-            if let Some(resource) = first {
-                resource.variables.push(var.name.clone());
-            }
-            self.add_var(var.clone())?;
-        }
-        Ok(())
-    }
-
-    fn add_var(&mut self, var: Var) -> Result<(), Error> {
-        if self.vars.iter().any(|known| known.name == var.name) {
-            return Err(Error::new(Code::VarError, format!("variable `{}` is defined twice", var.name)));
-        }
-        self.vars.push(var);
-        Ok(())
-    }
-}
-
-/// Gives a generated object the identity of the one it replaces or is merged with, and its labels and annotations.
-fn take_over(new: &mut Resource, old: &Resource, behavior: Behavior) {
-    for map in ["labels", "annotations"] {
-        complete(new, old, &["metadata", map]);
-    }
-    new.set_identity(old.name(), old.namespace());
-    if behavior == Behavior::Merge {
-        origin::inherit(new, old);
-        take_string_data(new, old);
-        complete(new, old, &["data"]);
-        complete(new, old, &["binaryData"]);
-    }
-    new.previous.clone_from(&old.previous);
-    new.prefixes.clone_from(&old.prefixes);
-    new.suffixes.clone_from(&old.suffixes);
-    new.variables.clone_from(&old.variables);
-    new.behavior = old.behavior;
-    // A hash only where both ask for one.
-    new.hashed &= old.hashed;
-}
-
-/// Takes over the `stringData` of a Secret as the API server would: in base64, before its `data`.
-fn take_string_data(new: &mut Resource, old: &Resource) {
-    if new.kind() != "Secret" || new.api_version() != "v1" {
-        return;
-    }
-    let Some(strings) = old.body.get("stringData").and_then(Tree::as_map) else { return };
-    let encoded: Vec<(String, Tree)> =
-        strings.iter().filter_map(|(key, tree)| Some((key.to_owned(), encoded(tree)?))).collect();
-    let Some(body) = new.body.as_map_mut() else { return };
-    if let Tree::Map(data) = body.entry("data", || Tree::Map(Fields::default())) {
-        for (key, tree) in encoded {
-            data.entry(&key, || tree);
-        }
-    }
-}
-
-/// Values of a merged mapping are texts, whatever they were written as.
-fn as_text(tree: &Tree) -> Tree {
-    match tree.as_text() {
-        Some(text) => Tree::text(text),
-        None => tree.share(),
-    }
-}
-
-/// Adds to a mapping of `new` what only `old` has.
-fn complete(new: &mut Resource, old: &Resource, path: &[&str]) {
-    let Some(theirs) = old.body.at(path).and_then(Tree::as_map).filter(|map| !map.is_empty()) else { return };
-    let (fields, name) = match path {
-        ["metadata", name] => (new.metadata_mut(), *name),
-        [name] => match new.body.as_map_mut() {
-            Some(body) => (body, *name),
-            None => return,
-        },
-        _ => return,
-    };
-    if let Tree::Map(mine) = fields.entry(name, || Tree::Map(Fields::default())) {
-        for (key, value) in theirs.iter() {
-            mine.entry(key, || as_text(value));
-        }
-    }
 }

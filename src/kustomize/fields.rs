@@ -1,6 +1,6 @@
 //! Fields by path: what the transformers change, per kind of object.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::entry::FieldSpec;
 use super::error::{Code, Error};
@@ -154,9 +154,15 @@ pub struct Config {
 
 impl Config {
     /// kustomize's own.
-    pub fn builtin() -> &'static Config {
-        static BUILTIN: OnceLock<Config> = OnceLock::new();
-        BUILTIN.get_or_init(|| Config::from_table(include_str!("schema/fields.txt")))
+    pub fn builtin() -> &'static Arc<Config> {
+        static BUILTIN: OnceLock<Arc<Config>> = OnceLock::new();
+        BUILTIN.get_or_init(|| Arc::new(Config::from_table(include_str!("schema/fields.txt"))))
+    }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        // Every configuration that says something has gone through a merge with kustomize's own, which has all of these.
+        self.name_prefix.is_empty() && self.common_labels.is_empty() && self.name_reference.is_empty()
     }
 
     /// The list that a section of a configuration file is about.

@@ -1,6 +1,7 @@
 //! Kustomize: a native, complete renderer over a closed set of files, with sealed leaves.
 
 mod accumulate;
+mod accumulator;
 mod configure;
 mod entry;
 mod envsubst;

@@ -4,7 +4,8 @@ use crate::model::{Key, Node, Object, Place, RepoPath};
 use crate::sops::Opened;
 use crate::trust::Origin;
 
-use super::accumulate::{Accumulator, Session};
+use super::accumulate::Session;
+use super::accumulator::Accumulator;
 use super::entry::Sort;
 use super::error::{Code, Error, Errors};
 use super::file::{Kustomization, NAMES};
@@ -101,7 +102,7 @@ fn objects<O: Origin>(
     layer.lay_over(&mut kustomization)?;
     let (sort, wanted) = (kustomization.sort.take(), std::mem::take(&mut kustomization.build_metadata));
     let mut session = session.noting(&wanted);
-    let Accumulator { mut resources, config, vars } =
+    let Accumulator { mut resources, config, vars, .. } =
         session.accumulate(path, kustomization, Accumulator::default())?;
     add_hashes(&mut resources)?;
     Errors::unless_empty(references::fix(&config, &mut resources)?)?;

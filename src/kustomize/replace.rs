@@ -7,7 +7,7 @@ use super::error::{Code, Error};
 use super::path::{self, Kind};
 use super::resource::Resource;
 use super::structured;
-use super::tree::{Leaf, Tag, Tree};
+use super::tree::{Fields, Leaf, Tag, Tree};
 
 /// Makes each replacement in order.
 pub fn replace(replacements: &[Replacement], resources: &mut [Resource]) -> Result<(), Error> {
@@ -87,7 +87,18 @@ fn put(target: &Target, value: &Tree, resources: &mut [Resource]) -> Result<(), 
             continue;
         }
         for written in &target.field_paths {
-            put_at(written, &target.options, value, &mut resource.body).map_err(|error| error.of(resource.id()))?;
+            let put = put_at(written, &target.options, value, &mut resource.body);
+            put.map_err(|error| error.of(resource.id()).at(resource.place.clone()))?;
+        }
+        // An empty text made there is a text, while it is null elsewhere.
+        for what in ["labels", "annotations"] {
+            let fields =
+                resource.body.as_map_mut().and_then(|body| body.get_mut("metadata")?.as_map_mut()?.get_mut(what));
+            for (_, slot) in fields.and_then(Tree::as_map_mut).into_iter().flat_map(Fields::iter_mut) {
+                if value.as_string() == Some("") && slot.is_null() {
+                    *slot = Tree::text("");
+                }
+            }
         }
     }
     Ok(())
@@ -127,10 +138,7 @@ fn set(options: &FieldOptions, target: &mut Tree, value: &Tree) -> Result<(), Er
                     let text = "the target is a null; write an empty text in its place";
                     return Err(Error::new(Code::UnserializableValue, text));
                 }
-                (Leaf::Open { tag: Tag::Null, .. }, Leaf::Open { text, .. }) => {
-                    let Tree::Leaf(leaf) = Tree::plain(text) else { return Ok(()) };
-                    leaf
-                }
+                (Leaf::Open { tag: Tag::Null, .. }, Leaf::Open { text, .. }) => made(text),
                 (Leaf::Open { tag, .. }, Leaf::Open { text, .. }) => Leaf::Open { text, tag: *tag },
                 (_, new) => new,
             };
@@ -143,6 +151,20 @@ fn set(options: &FieldOptions, target: &mut Tree, value: &Tree) -> Result<(), Er
             *target = value;
             Ok(())
         }
+    }
+}
+
+/// What is in a field that was made for it, or that held nothing.
+fn made(text: String) -> Leaf {
+    match Tree::plain(text) {
+        Tree::Leaf(Leaf::Open { text, tag: Tag::Null }) if text.is_empty() => {
+            Leaf::Open { text: "null".to_owned(), tag: Tag::Null }
+        }
+        Tree::Leaf(Leaf::Open { text, tag: Tag::Null | Tag::Bool | Tag::Int | Tag::Float }) => {
+            Leaf::Open { text, tag: Tag::Untyped }
+        }
+        Tree::Leaf(leaf) => leaf,
+        Tree::List(_) | Tree::Map(_) => unreachable!("a plain text makes a leaf"),
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Tag {
     Text,
     /// Text that was written in quotes or as a block.
     Quoted,
+    /// Text put into a field made for it: what YAML takes it for in the end, unless a merge makes it a text before.
+    Untyped,
     /// Null; the text tells a written one from a value left out.
     Null,
     /// A boolean.
@@ -213,6 +215,16 @@ impl Tree {
         }
     }
 
+    /// Makes texts of leaves that have no type yet, as a strategic merge does.
+    pub fn settle(&mut self) {
+        match self {
+            Tree::Leaf(Leaf::Open { tag: tag @ Tag::Untyped, .. }) => *tag = Tag::Quoted,
+            Tree::Leaf(_) => {}
+            Tree::List(list) => list.iter_mut().for_each(Tree::settle),
+            Tree::Map(fields) => fields.iter_mut().for_each(|(_, value)| value.settle()),
+        }
+    }
+
     /// The values that JSON has; `None` where a text was put on a leaf of another type.
     pub fn into_node(self) -> Option<Node> {
         match self {
@@ -264,6 +276,7 @@ fn value(text: String, tag: Tag) -> Option<Value> {
     let name = match tag {
         Tag::Text | Tag::Quoted => return Some(Value::Text(text)),
         Tag::Null => return Some(Value::Null),
+        Tag::Untyped => return yaml::resolve(&text, Style::Plain, None)?.value(),
         Tag::Bool => "tag:yaml.org,2002:bool",
         Tag::Int => "tag:yaml.org,2002:int",
         Tag::Float => "tag:yaml.org,2002:float",

@@ -3,6 +3,7 @@
 mod envelopes;
 mod hardware;
 mod history;
+mod kustomizations;
 mod memory;
 mod objects;
 mod packs;

@@ -11,7 +11,7 @@ use gitwarrant::kustomize::{LoadRestrictor, Options, Order, PlainFolders, gather
 use gitwarrant::model::{RepoPath, wire};
 use gitwarrant::sops;
 use gitwarrant::trust::Tree;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::corpora;
 
@@ -89,6 +89,61 @@ fn committed_cases_render_as_the_real_kustomize_did() {
         count += 1;
     }
     assert_eq!(count, 5);
+}
+
+/// The first object that comes of a Deployment under `kustomization`, or why it is refused.
+fn of_deployment(kustomization: &str) -> Result<Value, String> {
+    const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, labels: {app: web}}\nspec: \
+                              {template: {spec: {containers: [{name: c, image: x}]}}}\n";
+    let files = [("kustomization.yaml", kustomization), ("d.yaml", DEPLOYMENT)];
+    let files = files.map(|(path, text)| (RepoPath::parse(path).unwrap(), text.as_bytes().to_vec()));
+    rendered(BTreeMap::from(files), &RepoPath::root(), PLAIN).map(|mut objects| objects.swap_remove(0))
+}
+
+/// Cases that the collection does not have; see `src/kustomize/DIFFERENCES.md`.
+#[test]
+fn own_differences_are_as_listed() {
+    let patched = |target: &str, patch: &str| {
+        of_deployment(&format!(
+            "resources: [d.yaml]\npatches:\n- target: {{kind: {target}}}\n  patch: |\n    {patch}\n"
+        ))
+    };
+    let head = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web";
+    let found =
+        patched("Deployment", &format!("{head}}}, spec: {{template: {{spec: {{containers: [{{image: y}}]}}}}}}}}"))
+            .unwrap();
+    assert_eq!(found["spec"]["template"]["spec"]["containers"], json!([{"image": "y"}, {"name": "c", "image": "x"}]));
+    let found = patched("Deployment", &format!("{head}, labels: {{app: null, b: c}}}}}}")).unwrap();
+    assert_eq!(found["metadata"]["labels"], json!({"b": "c"}));
+    let found = patched("Deployment", &format!("{head}, labels: null}}}}")).unwrap();
+    assert_eq!(found["metadata"], json!({"name": "web"}));
+    let found = patched("Deployment", "- {op: copy, from: /metadata/annotations, path: /spec/copy}").unwrap();
+    assert_eq!(found["spec"]["copy"], json!({}));
+    assert_eq!(patched("Service", "- {op: nope, path: /a}").unwrap_err(), "json-patch-failed");
+}
+
+/// Expected values are those of kustomize 5.8.2.
+#[test]
+fn what_random_cases_do_not_reach_is_as_in_kustomize() {
+    let json = |operation: &str| {
+        of_deployment(&format!(
+            "resources: [d.yaml]\npatches:\n- target: {{kind: Deployment}}\n  patch: '[{operation}]'\n"
+        ))
+    };
+    let found = json("{op: add, path: /metadata/annotations/a, value: b}").unwrap();
+    assert_eq!(found["metadata"]["annotations"], json!({"a": "b"}));
+    assert_eq!(json("{op: remove, path: /metadata/annotations}").unwrap()["metadata"].get("annotations"), None);
+    assert!(json("{op: test, path: /metadata/annotations, value: null}").is_err());
+    assert!(json("{op: test, path: /spec/not/there, value: null}").is_err());
+    assert!(json("{op: test, path: /spec/there, value: null}").is_ok());
+    let whole = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, $patch: replace, spec: {a: b}}";
+    let found = of_deployment(&format!("resources: [d.yaml]\npatches:\n- patch: '{whole}'\n")).unwrap();
+    assert_eq!(found["metadata"]["labels"], json!({"app": "web"}));
+    // A field that a replacement makes has no type of its own until something is merged over it.
+    let replacement = "resources: [d.yaml]\nreplacements:\n- source: {kind: Deployment, fieldPath: metadata.labels.app}\n  \
+                       targets: [{select: {kind: Deployment}, fieldPaths: [spec.made], options: {create: true}}]\n";
+    let label = |text: &str| format!("{replacement}labels: [{{pairs: {{app: '{text}'}}}}]\n");
+    assert_eq!(of_deployment(&label("3")).unwrap()["spec"]["made"], 3);
 }
 
 /// Compares one case with what the real kustomize did.

@@ -6,7 +6,7 @@ use crate::kustomize::resource::Resource;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::select::Id;
 use crate::kustomize::source::Documents;
-use crate::kustomize::tree::{Leaf, Tag, Tree};
+use crate::kustomize::tree::{Fields, Leaf, Tag, Tree};
 use crate::model::Place;
 
 use super::{json, strategic};
@@ -57,8 +57,13 @@ impl Patches {
                 for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
                     resource.remember_id();
                     normalise(resource)?;
-                    let id = resource.id();
-                    json::apply(&operations, &mut resource.body).map_err(|error| error.of(id))?;
+                    let (id, place) = (resource.id(), resource.place.clone());
+                    // kustomize keeps annotations of its own on an object while it renders: there are always some.
+                    resource.metadata_mut().entry("annotations", || Tree::Map(Fields::default()));
+                    json::apply(&operations, &mut resource.body).map_err(|error| error.of(id).at(place))?;
+                    if resource.annotations_mut().is_some_and(|annotations| annotations.is_empty()) {
+                        resource.metadata_mut().remove("annotations");
+                    }
                 }
                 Ok(())
             }
@@ -147,6 +152,10 @@ fn merge(
     if entry.allow_name_change || entry.allow_kind_change {
         resource.remember_id();
     }
+    if patch.body.get("$patch").and_then(Tree::as_string) == Some("replace") {
+        // Of a whole object kustomize replaces nothing.
+        return Ok(());
+    }
     let mut theirs = patch.body.share();
     if let Some(fields) = theirs.as_map_mut() {
         // Of the patch's own identity only the kind counts, and that only where it may change.
@@ -160,6 +169,7 @@ fn merge(
     let merged = merged.map_err(|error| error.of(&before).at(patch.place.clone()))?;
     let Some(merged) = merged.filter(|merged| !merged.is_empty()) else { return Ok(()) };
     resource.body = merged;
+    resource.body.settle();
     let name = if entry.allow_name_change { resource.name().to_owned() } else { before.name };
     resource.set_identity(&name, &before.namespace);
     Ok(())

@@ -94,7 +94,9 @@ pub fn json_patch(object: &Written, random: &mut Random) -> Value {
 
 fn operation(object: &Written, random: &mut Random) -> Value {
     let template = if object.kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
-    match random.below(12) {
+    match random.below(14) {
+        12 => json!({"op": "add", "path": "/metadata/annotations/added", "value": text(random)}),
+        13 => json!({"op": "replace", "path": "/metadata/annotations/k0", "value": text(random)}),
         0 => json!({"op": "add", "path": "/metadata/annotations", "value": {"j": text(random)}}),
         1 => json!({"op": "add", "path": "/metadata/labels", "value": {"j": "new"}}),
         2 => json!({"op": "replace", "path": "/metadata/labels/app", "value": "replaced"}),

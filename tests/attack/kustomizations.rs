@@ -1,0 +1,177 @@
+//! Kustomizations made to hurt: each is refused, in under a second and without much memory.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use gitwarrant::keysource::Keyring;
+use gitwarrant::kustomize::{Options, gather, render};
+use gitwarrant::model::RepoPath;
+use gitwarrant::sops;
+use gitwarrant::trust::Tree;
+
+type Files = Vec<(String, String)>;
+
+/// Code of the refusal of folder `app`.
+fn refusal(files: Files) -> &'static str {
+    let files = files.into_iter().map(|(path, text)| (RepoPath::parse(&path).unwrap(), text.into_bytes()));
+    let files: BTreeMap<_, _> = files.collect();
+    let path = RepoPath::parse("app").unwrap();
+    let begin = Instant::now();
+    let code = (|| {
+        let sources = match gather(Tree::local(files), &path, &Options::AGENT) {
+            Ok(sources) => sources,
+            Err(errors) => return errors.code(),
+        };
+        let Ok(keys) = Keyring::read(Vec::new()) else { panic!("no keys are a set of keys") };
+        let Ok(opened) = sops::unseal(sources, &keys) else { return "unseal" };
+        render(opened, &path, &Options::AGENT).map_or_else(|errors| errors.code(), |_| "rendered")
+    })();
+    // A second in the binary that ships; this one is not optimised, and its machine may be busy.
+    assert!(begin.elapsed() < Duration::from_secs(20), "took {:?}", begin.elapsed());
+    code
+}
+
+fn files(files: &[(&str, &str)]) -> Files {
+    files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
+
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
+#[test]
+fn a_kustomization_that_includes_itself_is_refused() {
+    for resources in ["../app", ".", "..", "../other"] {
+        let top = format!("resources: [{resources}]\n");
+        let all = files(&[
+            ("app/kustomization.yaml", &top),
+            ("kustomization.yaml", "resources: [app]\n"),
+            ("other/kustomization.yaml", "resources: [../app]\n"),
+        ]);
+        assert_eq!(refusal(all), "cycle", "{resources}");
+    }
+}
+
+#[test]
+fn two_to_the_power_of_twenty_ways_to_one_base_are_refused() {
+    let mut all = files(&[("app/kustomization.yaml", "resources: [../l0, ../r0]\n")]);
+    for level in 0..20 {
+        for side in ["l", "r"] {
+            let below = level + 1;
+            all.push((
+                format!("{side}{level}/kustomization.yaml"),
+                format!("namePrefix: {side}-\nresources: [../l{below}, ../r{below}]\n"),
+            ));
+        }
+    }
+    for side in ["l", "r"] {
+        all.push((format!("{side}20/kustomization.yaml"), "resources: [m.yaml]\n".to_owned()));
+        all.push((format!("{side}20/m.yaml"), MAP.replace("name: a", &format!("name: {side}"))));
+    }
+    assert_eq!(refusal(all), "limit");
+}
+
+#[test]
+fn a_tower_of_bases_is_refused() {
+    let mut all = files(&[("app/kustomization.yaml", "resources: [../b0]\n")]);
+    for level in 0..200 {
+        all.push((format!("b{level}/kustomization.yaml"), format!("resources: [../b{}]\n", level + 1)));
+    }
+    assert_eq!(refusal(all), "limit");
+}
+
+#[test]
+fn paths_that_leave_the_tree_are_refused() {
+    for (field, code) in [
+        ("resources: [../../etc]", "load-restriction"),
+        ("resources: [/etc/passwd]", "missing-file"),
+        ("components: [../../x]", "load-restriction"),
+        ("patches: [{path: ../../../p.yaml}]", "load-restriction"),
+        ("configMapGenerator: [{name: a, files: [k=../../etc/passwd]}]", "load-restriction"),
+        ("secretGenerator: [{name: a, envs: [/proc/self/environ]}]", "missing-file"),
+        ("openapi: {path: ../../x.json}", "load-restriction"),
+    ] {
+        assert_eq!(refusal(files(&[("app/kustomization.yaml", &format!("{field}\n"))])), code, "{field}");
+    }
+}
+
+#[test]
+fn what_is_fetched_or_run_is_refused() {
+    for (field, code) in [
+        ("resources: ['https://example.org/x?ref=main']", "remote-base"),
+        ("resources: ['github.com/a/b']", "remote-base"),
+        ("resources: ['git@example.org:a/b.git']", "remote-base"),
+        ("helmCharts: [{name: x}]", "plugin-disabled"),
+        ("generators: [g.yaml]", "plugin-disabled"),
+    ] {
+        let plugin = "apiVersion: v1\nkind: X\nmetadata:\n  name: x\n  annotations:\n    config.kubernetes.io/function: 'exec: {path: /bin/sh}'\n";
+        let all = files(&[("app/kustomization.yaml", &format!("{field}\n")), ("app/g.yaml", plugin)]);
+        assert_eq!(refusal(all), code, "{field}");
+    }
+}
+
+#[test]
+fn two_kustomizations_unknown_fields_and_colliding_objects_are_refused() {
+    let two = files(&[("app/kustomization.yaml", "resources: []\n"), ("app/Kustomization", "resources: []\n")]);
+    assert_eq!(refusal(two), "multiple-kustomization-files");
+    for field in ["resource: [a]", "namePrefx: a", "patches: [{pach: x}]", "images: [{name: a, tag: b}]"] {
+        assert_eq!(
+            refusal(files(&[("app/kustomization.yaml", &format!("{field}\n"))])),
+            "unknown-or-bad-field",
+            "{field}"
+        );
+    }
+    let twice =
+        files(&[("app/kustomization.yaml", "resources: [a.yaml, b.yaml]\n"), ("app/a.yaml", MAP), ("app/b.yaml", MAP)]);
+    assert_eq!(refusal(twice), "duplicate-id");
+}
+
+#[test]
+fn bombs_of_aliases_and_depth_are_refused() {
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let below = vec![format!("*a{}", level - 1); 10].join(", ");
+        writeln!(laughs, "a{level}: &a{level} [{below}]").unwrap();
+    }
+    let deep = format!("a: {}1{}\n", "[".repeat(5000), "]".repeat(5000));
+    let merged = format!("a: &a {{b: 1}}\nc:\n  <<: [{}]\n", vec!["*a"; 200_000].join(", "));
+    for bomb in [laughs, deep, merged] {
+        for path in ["app/m.yaml", "app/kustomization.yaml"] {
+            let all = files(&[("app/kustomization.yaml", "resources: [m.yaml]\n"), (path, &format!("{MAP}{bomb}"))]);
+            let all: BTreeMap<_, _> = all.into_iter().collect();
+            let code = refusal(all.into_iter().collect());
+            assert!(
+                ["limit", "malformed-yaml", "unknown-or-bad-field", "missing-file"].contains(&code),
+                "{path}: {code}"
+            );
+        }
+    }
+}
+
+#[test]
+fn regular_expressions_take_no_exponential_time() {
+    let long = "a".repeat(30_000);
+    for pattern in ["(a+)+$", "(a|a)*b", "(.*)*x", "a{1,900}{1,900}", "((a{0,90}){0,90}){0,90}"] {
+        let kustomization = format!(
+            "resources: [m.yaml]\npatches: [{{patch: '[{{op: remove, path: /data}}]', target: {{name: '{pattern}'}}}}]\n\
+             replacements: [{{source: {{kind: ConfigMap}}, targets: [{{select: {{name: '{pattern}'}}, fieldPaths: ['data.[x={pattern}]']}}]}}]\n\
+             images: [{{name: '{pattern}', newTag: b}}]\n"
+        );
+        let map = format!("{MAP}data: {{x: {long}}}\nspec: {{containers: [{{image: {long}}}]}}\n");
+        // Whether it fits is not the question.
+        refusal(files(&[("app/kustomization.yaml", &kustomization), ("app/m.yaml", &map)]));
+    }
+}
+
+#[test]
+fn an_ambiguous_reference_is_refused() {
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {volumes: [{name: v, configMap: {name: a}}]}}}\n";
+    let all = files(&[
+        ("app/kustomization.yaml", "namePrefix: p-\nresources: [../one, ../two, d.yaml]\n"),
+        ("app/d.yaml", deployment),
+        ("one/kustomization.yaml", "namePrefix: one-\nresources: [m.yaml]\n"),
+        ("one/m.yaml", MAP),
+        ("two/kustomization.yaml", "namePrefix: two-\nresources: [m.yaml]\n"),
+        ("two/m.yaml", MAP),
+    ]);
+    assert_eq!(refusal(all), "ambiguous-reference");
+}
