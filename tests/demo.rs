@@ -44,7 +44,8 @@ const BOLD: Style = Style::new().bold();
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    // The alias ends with `--` itself, so that both `cargo demo --keep` and `cargo demo -- --keep` are understood.
+    let args = Args::parse_from(std::env::args().filter(|argument| argument != "--"));
     match demo(args.keep).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
