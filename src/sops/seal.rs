@@ -366,5 +366,8 @@ stringData:
         assert!(matches!(sealed(MANIFEST, two(), Some(3)), Err(SealError::Threshold { .. })));
         assert!(matches!(sealed("sops: {}\n", two(), None), Err(SealError::Sealed)));
         assert!(matches!(sealed("# only a comment\n", two(), None), Err(SealError::Empty)));
+        let terms = terms(vec![somebody.clone()]);
+        let no_name = seal(b"[s]\na\"b`c = 1\n", Format::Ini, &terms, now()).err().map(|error| error.code());
+        assert_eq!(no_name, Some("emit"));
     }
 }

@@ -138,6 +138,11 @@ impl World {
             (Ok(_), Err(error)) => return Err(format!("we do not seal it: {error}")),
         };
         let sealed = format!("{name}.sealed");
+        // With rules about comments sops makes files that it does not open itself: it writes a comment elsewhere than it was.
+        fs::write(self.folder.path().join(&sealed), &theirs).unwrap();
+        let Ok(own) = self.sops(&[&["decrypt"], &types[..], &[&sealed]].concat()) else {
+            return Ok(Agreement::NotTaken);
+        };
         fs::write(self.folder.path().join(&sealed), &ours).unwrap();
         let opened = self.sops(&[&["decrypt"], &types[..], &[&sealed]].concat());
         let opened = opened.map_err(|error| format!("sops does not open ours: {error}"))?;
@@ -148,8 +153,6 @@ impl World {
                 return Ok(Agreement::Bytes);
             }
             // Where a comment is attached may differ, and sops loses some: nothing authenticates them, and nobody acts on them.
-            fs::write(self.folder.path().join(&sealed), &theirs).unwrap();
-            let own = self.sops(&[&["decrypt"], &types[..], &[&sealed]].concat())?;
             for (who, other) in [("sops opens ours to", opened.as_slice()), ("we open that of sops to", found)] {
                 let lost = comments(other).iter().zip(comments(&own)).any(|(other, own)| *other < own);
                 if format != Format::Yaml || tree(other)? != tree(&own)? || lost {
@@ -165,7 +168,7 @@ impl World {
 /// How far both programs agree on a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Agreement {
-    /// sops itself does not take it.
+    /// sops itself does not take it, or does not open what it made of it.
     NotTaken,
     Bytes,
     ButForPlacesOfComments,

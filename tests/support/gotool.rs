@@ -1,6 +1,7 @@
 //! Real tools that are Go programs, built once at a pinned version into `target/gotools`.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -40,6 +41,8 @@ impl GoTool {
             let go = tools::find("go")?;
             let unfinished = folder.join("unfinished");
             let package = format!("{}@{}", self.package, self.version);
+            // Past the test harness, which keeps back what `eprintln` says until a test has failed.
+            drop(writeln!(std::io::stderr(), "building {package}, this first time only: some minutes"));
             let mut install = Command::new(go);
             install.args(["install", "-trimpath", "-ldflags", "-s -w", &package]);
             tools::run(install.env("GOBIN", &unfinished).env("GOFLAGS", "").env("GOWORK", "off"))?;

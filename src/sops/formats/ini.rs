@@ -68,7 +68,7 @@ pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
         } else {
             out.push(format!("[{name}]\n").as_bytes());
         }
-        let names: Vec<String> = lines.iter().map(|line| quoted_name(line.key)).collect();
+        let names = lines.iter().map(|line| quoted_name(line.key)).collect::<Result<Vec<String>, Fault>>()?;
         let width = names.iter().map(String::len).max().unwrap_or(0);
         for (line, name) in lines.iter().zip(&names) {
             if let Some(comment) = line.comment {
@@ -110,13 +110,14 @@ fn lines(section: &Branch) -> Result<(Option<&Comment>, Vec<Line<'_>>), Fault> {
     Ok((title, lines))
 }
 
-fn quoted_name(name: &str) -> String {
-    if name.contains(['"', '=', ':']) {
-        format!("`{name}`")
-    } else if name.contains('`') {
-        format!("\"\"\"{name}\"\"\"")
-    } else {
-        name.to_owned()
+/// A name as the library writes it; where its own reader would find another one, it is refused.
+fn quoted_name(name: &str) -> Result<String, Fault> {
+    let (graves, signs) = (name.contains('`'), name.contains(['"', '=', ':']));
+    match (signs, graves) {
+        (true, true) => Err(Fault::Emit { format: "ini", why: "a key holds signs that cannot be quoted together" }),
+        (true, false) => Ok(format!("`{name}`")),
+        (false, true) => Ok(format!("\"\"\"{name}\"\"\"")),
+        (false, false) => Ok(name.to_owned()),
     }
 }
 

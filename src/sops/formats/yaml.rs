@@ -308,11 +308,20 @@ fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) ->
                 out.push(b"\n");
             }
             Element::Value(value) => {
+                let inline = std::mem::take(&mut inline);
+                let (above, behind_value) =
+                    if begins_lines(value) { (inline, Vec::new()) } else { (Vec::new(), inline) };
+                for comment in above {
+                    if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
+                        pad(out, indent);
+                    }
+                    comment_text(out, comment);
+                    out.push(b"\n");
+                }
                 if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
                     pad(out, indent);
                 }
                 out.push(b"- ");
-                let inline = std::mem::take(&mut inline);
                 match value {
                     // Written behind a dash, the first line would otherwise be a comment.
                     Tree::Map(map) if pairs(map).next().is_some() => {
@@ -321,12 +330,12 @@ fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) ->
                     Tree::List(list) if values(list).next().is_some() => {
                         write_list(out, list, indent + 2, Start::BehindDash)?;
                     }
-                    Tree::Map(_) => line(out, b"{}", &inline),
-                    Tree::List(_) => line(out, b"[]", &inline),
+                    Tree::Map(_) => line(out, b"{}", &behind_value),
+                    Tree::List(_) => line(out, b"[]", &behind_value),
                     Tree::Leaf(leaf) => {
                         // The lines of a block skip the dash, and are not aligned further.
                         let lines = scalar::Indent { parent: indent, block: indent + 2 };
-                        scalar::write_leaf(out, leaf, lines, |out| behind(out, &inline));
+                        scalar::write_leaf(out, leaf, lines, |out| behind(out, &behind_value));
                     }
                 }
             }
@@ -336,6 +345,15 @@ fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) ->
         comment_line(out, comment, indent);
     }
     Ok(())
+}
+
+/// Whether a value behind a dash goes on over lines of its own, so that no comment can stand behind it.
+fn begins_lines(value: &Tree) -> bool {
+    match value {
+        Tree::Map(map) => pairs(map).next().is_some(),
+        Tree::List(list) => values(list).next().is_some(),
+        Tree::Leaf(_) => false,
+    }
 }
 
 fn line(out: &mut Draft, text: &[u8], inline: &[&Comment]) {
