@@ -168,7 +168,11 @@ fn flags() -> sequoia_openpgp::types::KeyFlags {
 
 fn reread(signature: &Signature) -> Signature {
     use sequoia_openpgp::parse::Parse as _;
-    Signature::from_bytes(&sequoia_openpgp::Packet::from(signature.clone()).to_vec().unwrap()).unwrap()
+    let bytes = sequoia_openpgp::Packet::from(signature.clone()).to_vec().unwrap();
+    match sequoia_openpgp::Packet::from_bytes(&bytes).unwrap() {
+        sequoia_openpgp::Packet::Signature(signature) => signature,
+        other => panic!("a signature was written, {:?} was read", other.tag()),
+    }
 }
 
 fn listed(cert: &Cert) -> SignersText {
