@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use source::Source;
 
 /// Files whose shipped code may look at plaintext.
-const EXPOSE: [&str; 26] = [
-    "src/agent/mirrors.rs",
+const EXPOSE: [&str; 27] = [
+    "src/agent/credentials.rs",
     "src/cli/decrypt.rs",
     "src/git/http.rs",
+    "src/git/ssh.rs",
     "src/keysource/age.rs",
     "src/keysource/hybrid.rs",
     "src/keysource/keyring.rs",

@@ -10,14 +10,12 @@ use kube::ResourceExt;
 use tracing::warn;
 
 use crate::api::{self, GitReference, Repository};
-use crate::git::{
-    Checked, Commit, Credentials, Error as GitError, Fetched, Https, Mirror, Objects, Oid, Plain, Reference, Remote,
-    Transport, Url,
-};
+use crate::git::{Checked, Commit, Connection, Error as GitError, Fetched, Mirror, Objects, Oid, Reference, Transport};
 use crate::model::Class;
 use crate::telemetry::Stage;
 
 use super::Error;
+use super::credentials;
 use super::desk::Desk;
 use super::outcome::revision;
 use super::status::Holds;
@@ -37,7 +35,7 @@ struct Slot {
 struct State {
     mirror: Mirror,
     /// What the connection was made of, and when.
-    connection: Option<(String, Timestamp, Arc<Https>)>,
+    connection: Option<(String, Timestamp, Arc<Connection>)>,
     /// The commit that was asked for by its id, and when: a server that does not give it is not asked every second.
     sought: Option<(Oid, Timestamp)>,
 }
@@ -373,7 +371,7 @@ impl State {
         desk: &Arc<Desk>,
         repository: &Repository,
         now: Timestamp,
-    ) -> Result<Arc<Https>, Fault> {
+    ) -> Result<Arc<Connection>, Fault> {
         let material = material(repository);
         if let Some((made_of, since, transport)) = &self.connection
             && *made_of == material
@@ -381,8 +379,8 @@ impl State {
         {
             return Ok(Arc::clone(transport));
         }
-        let remote = remote(desk, repository).await?;
-        let made = tokio::task::spawn_blocking(move || Https::new(remote)).await;
+        let remote = credentials::remote(desk, repository).await?;
+        let made = tokio::task::spawn_blocking(move || Connection::new(remote)).await;
         let transport = made.map_err(|_| Fault {
             code: "panic".to_owned(),
             class: Class::Bug,
@@ -397,44 +395,6 @@ impl State {
 /// What a connection is made of: another UID or generation needs another one.
 fn material(repository: &Repository) -> String {
     format!("{} {}", repository.uid().unwrap_or_default(), repository.metadata.generation.unwrap_or_default())
-}
-
-async fn remote(desk: &Arc<Desk>, repository: &Repository) -> Result<Remote, Fault> {
-    let spec = &repository.spec;
-    let plain = if spec.allow_http { Plain::Allow } else { Plain::Refuse };
-    let mut remote = Remote::new(Url::parse(&spec.url, plain).map_err(|error| Fault::from(&error))?);
-    remote.timeout = spec.timeout.get();
-    let Some(secret) = &spec.secret_ref else { return Ok(remote) };
-    let entries = desk.secret(&desk.settings.namespace, &secret.name, "spec.secretRef").await?;
-    let (mut username, mut password, mut bearer) = (None, None, None);
-    for (key, value) in entries {
-        match key.as_str() {
-            "username" => username = value.expose(|plain| String::from_utf8(plain.to_vec()).ok()),
-            "password" => password = Some(value),
-            "bearerToken" => bearer = Some(value),
-            "ca.crt" => remote.ca = Some(value.expose(<[u8]>::to_vec)),
-            other => return Err(unknown_entry(&secret.name, other)),
-        }
-    }
-    remote.credentials = match (username, password, bearer) {
-        (None, None, None) => Credentials::None,
-        (None, None, Some(token)) => Credentials::Bearer(token),
-        (Some(username), Some(password), None) => Credentials::Basic { username, password },
-        // A forge's token alone goes as the password; any name will do.
-        (None, Some(password), None) => Credentials::Basic { username: "git".to_owned(), password },
-        (Some(_), None, _) | (_, Some(_), Some(_)) => {
-            return Err(unknown_entry(&secret.name, "username without password, or both kinds"));
-        }
-    };
-    Ok(remote)
-}
-
-fn unknown_entry(secret: &str, entry: &str) -> Fault {
-    let message = format!(
-        "Secret {secret} of spec.secretRef: {entry:?} is not understood; give username and password, or bearerToken, and \
-         ca.crt where the server's authority is not a public one"
-    );
-    Fault { code: "bad-credentials".to_owned(), class: Class::Misconfigured, message }
 }
 
 fn reference(wanted: &GitReference) -> Result<Reference, Fault> {

@@ -3,6 +3,7 @@
 //! [`run`] watches and starts turns; `schedule` and `status` are pure; `sync` is the pipeline.
 
 mod bring;
+mod credentials;
 mod desk;
 mod error;
 mod events;

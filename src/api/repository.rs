@@ -27,10 +27,10 @@ use super::{Condition, Duration, LocalName, Trust};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("self.url.startsWith('https://') || (self.allowHttp && self.url.startsWith('http://'))")
-        .message("url must begin with https:// (or with http:// where allowHttp is true)")
+    validation = Rule::new("self.url.startsWith('https://') || self.url.startsWith('ssh://') || (self.allowHttp && self.url.startsWith('http://'))")
+        .message("url must begin with https:// or ssh:// (or with http:// where allowHttp is true)")
         .field_path(".url"),
-    validation = Rule::new("!self.url.matches('^[a-z]+://[^/]*@')")
+    validation = Rule::new("!self.url.matches('^https?://[^/]*@') && !self.url.matches('^ssh://[^/@]*:[^/]*@')")
         .message("url must not hold credentials: name a Secret in secretRef")
         .field_path(".url"),
     validation = Rule::new("self.trust.mode != 'Tag' || has(self.ref.tag) || (has(self.ref.name) && self.ref.name.startsWith('refs/tags/'))")
@@ -40,7 +40,7 @@ use super::{Condition, Duration, LocalName, Trust};
         .field_path(".interval")
 )]
 pub struct RepositorySpec {
-    /// Where it is: `https://...`; `http://...` only with `allowHttp`.
+    /// Where it is: `https://...`, or `ssh://user@host/path`; `http://...` only with `allowHttp`.
     #[schemars(length(min = 9, max = 2048))]
     pub url: String,
     /// Which reference counts.
@@ -52,7 +52,8 @@ pub struct RepositorySpec {
     /// How long one conversation with the remote may take.
     #[serde(default = "one_minute")]
     pub timeout: Duration,
-    /// Secret in the agent's namespace with `username` and `password`, or `bearerToken`; `ca.crt` as in Flux.
+    /// Secret in the agent's namespace with `username` and `password`, or `bearerToken`; `ca.crt` as in Flux. For
+    /// `ssh://` with `identity`, a private key (`password` where it is encrypted), and `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalName>,
     /// Whether the unencrypted `http://` may be used. Signatures still protect what is applied; credentials are

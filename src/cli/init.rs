@@ -73,7 +73,7 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let repository = Repository::open(&args.dir).map_err(|error| failed(&error))?;
     let mut notes = Vec::new();
     let url = match args.url.clone().or_else(|| repository.remote_url("origin")) {
-        Some(text) => over_http(&text, &mut notes)?,
+        Some(text) => address(&text, &mut notes)?,
         None => return Err(Failure::new("no-url", "there is no remote `origin`").help("give --url https://...")),
     };
     let branch = repository.branch().map_err(|error| failed(&error))?;
@@ -120,39 +120,41 @@ fn print(manifest: &Manifest, output: Output, console: &mut Console<'_>, notes: 
     Ok(Outcome::Fine)
 }
 
-/// The address as the agent can ask it: https in place of ssh, and no user or password in it.
-fn over_http(text: &str, notes: &mut Vec<String>) -> Result<Url, Failure> {
+/// The address as the agent can ask it: `ssh://` in place of git's short form, and no password in it.
+fn address(text: &str, notes: &mut Vec<String>) -> Result<Url, Failure> {
     let (scheme, rest) = match text.split_once("://") {
-        Some(parts) => parts,
+        Some((scheme, rest)) => (scheme, rest.to_owned()),
         // git@example.org:team/infra.git
         None => match text.split_once(':') {
-            Some((host, path)) if !host.contains('/') && !path.starts_with(':') => ("scp", text),
-            _ => ("file", text),
+            Some((host, path)) if !host.contains('/') && !path.starts_with(':') => {
+                ("ssh", format!("{host}/{}", path.trim_start_matches('/')))
+            }
+            _ => ("file", text.to_owned()),
         },
     };
-    let (authority, path) = match scheme {
-        "scp" => rest.split_once(':').unwrap_or((rest, "")),
-        _ => rest.split_once('/').unwrap_or((rest, "")),
-    };
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let path = path.trim_start_matches('/');
+    let (authority, path) = rest.split_once('/').unwrap_or((&rest, ""));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     let address = match scheme {
-        "https" | "http" => format!("{scheme}://{host}/{path}"),
-        "ssh" | "scp" => {
-            let host = host.split(':').next().unwrap_or_default();
-            notes.push(
-                "url: the remote is reached by ssh, which the agent does not speak; this is the same over https".into(),
-            );
-            format!("https://{host}/{path}")
+        "https" | "http" => {
+            if !user.is_empty() {
+                let note = "url: user and password are left out; put them into a Secret and name it in `secretRef`";
+                notes.push(note.into());
+            }
+            format!("{scheme}://{host}/{path}")
+        }
+        "ssh" => {
+            let note =
+                "url: ssh needs a Secret with `identity` (a deploy key) and `known_hosts`; name it in `secretRef`";
+            notes.push(note.into());
+            let user = if user.is_empty() { "git" } else { user };
+            format!("ssh://{user}@{host}/{path}")
         }
         _ => text.to_owned(),
     };
-    if host.len() < authority.len() && scheme.starts_with("http") {
-        notes.push("url: user and password are left out; put them into a Secret and name it in `secretRef`".into());
-    }
     let url = Url::parse(&address, Plain::Allow);
     url.map_err(|error| {
-        Failure::because(error.code(), "the cluster cannot ask this address", &error).help("give --url https://...")
+        let help = "give --url https://... or --url ssh://...";
+        Failure::because(error.code(), "the cluster cannot ask this address", &error).help(help)
     })
 }
 
@@ -217,21 +219,22 @@ const MAX_KEYS: usize = 512 << 10;
 
 #[cfg(test)]
 mod tests {
-    use super::{name_of, over_http};
+    use super::{address, name_of};
 
     #[test]
-    fn ssh_addresses_become_https() {
+    fn addresses_are_written_as_the_agent_takes_them() {
         for (given, asked) in [
-            ("git@example.org:team/infra.git", "https://example.org/team/infra.git"),
-            ("ssh://git@example.org:2222/team/infra.git", "https://example.org/team/infra.git"),
+            ("git@example.org:team/infra.git", "ssh://git@example.org/team/infra.git"),
+            ("example.org:team/infra.git", "ssh://git@example.org/team/infra.git"),
+            ("ssh://git@example.org:2222/team/infra.git", "ssh://git@example.org:2222/team/infra.git"),
             ("https://bob:hunter2@example.org/infra.git", "https://example.org/infra.git"),
             ("https://example.org:8443/infra.git", "https://example.org:8443/infra.git"),
         ] {
-            assert_eq!(over_http(given, &mut Vec::new()).unwrap().as_str(), asked);
+            assert_eq!(address(given, &mut Vec::new()).unwrap().as_str(), asked);
         }
         for bad in ["/srv/git/infra.git", "../infra.git", "file:///srv/git/infra.git", "-oProxyCommand=id:x", "ext::id"]
         {
-            assert!(over_http(bad, &mut Vec::new()).is_err(), "{bad}");
+            assert!(address(bad, &mut Vec::new()).is_err(), "{bad}");
         }
     }
 

@@ -89,6 +89,27 @@ pub enum Error {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The SSH server has another key than those that are pinned.
+    #[error(
+        "{url}: the server shows the host key {found}, which is not in known_hosts; find out who changed it before you \
+         pin it"
+    )]
+    HostKey {
+        /// The address asked.
+        url: String,
+        /// Fingerprint of the key it showed.
+        found: String,
+    },
+    /// The SSH server does not let the key in.
+    #[error("{url}: the server does not take the key {key} for user {user}; give its public half read access there")]
+    KeyNotTaken {
+        /// The address asked.
+        url: String,
+        /// For whom.
+        user: String,
+        /// Fingerprint of our public key.
+        key: String,
+    },
     /// It took too long, or came too slowly.
     #[error("{url}: no complete answer within {within:?}")]
     TimedOut {
@@ -208,13 +229,14 @@ impl Error {
             | Error::Declined { .. }
             | Error::BadPack { .. }
             | Error::Disk { .. } => Class::Transient,
-            Error::Unauthorized { .. } | Error::Forbidden { .. } => Class::Refused,
+            Error::Unauthorized { .. } | Error::Forbidden { .. } | Error::KeyNotTaken { .. } => Class::Refused,
             Error::BadUrl { .. }
             | Error::BadReference { .. }
             | Error::BadMaterial { .. }
             | Error::Redirected { .. }
             | Error::NoRepository { .. }
             | Error::Tls { .. }
+            | Error::HostKey { .. }
             | Error::Empty { .. }
             | Error::Gone { .. }
             | Error::OtherAlgorithm { .. }
@@ -233,12 +255,13 @@ impl Error {
             Error::BadReference { .. } => "bad-reference",
             Error::BadMaterial { .. } => "bad-credentials",
             Error::Redirected { .. } => "redirected",
-            Error::Unauthorized { .. } => "unauthorized",
+            Error::Unauthorized { .. } | Error::KeyNotTaken { .. } => "unauthorized",
             Error::Forbidden { .. } => "forbidden",
             Error::NoRepository { .. } => "no-repository",
             Error::Server { .. } => "server-error",
             Error::Unreachable { .. } => "unreachable",
             Error::Tls { .. } => "tls",
+            Error::HostKey { .. } => "host-key",
             Error::TimedOut { .. } => "timed-out",
             Error::BadAnswer { .. } => "bad-answer",
             Error::Declined { .. } => "declined",

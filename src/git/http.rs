@@ -12,20 +12,13 @@ use reqwest::{Certificate, Proxy, StatusCode, redirect};
 
 use super::Error;
 use super::remote::{Credentials, Remote, shown};
+use super::wire::{self, Answer, Question, Wire};
 use crate::secret::{Part, Secret};
 
 /// A client for one server. Credentials are sent to its address and, as redirects are not followed, to no other.
 pub(super) struct Http {
     remote: Remote,
     client: Client,
-}
-
-/// What is asked: the end of the address, and what is posted there.
-pub(super) enum Question {
-    /// `GET /info/refs?service=git-upload-pack`
-    Capabilities,
-    /// `POST /git-upload-pack`
-    Command(Vec<u8>),
 }
 
 /// What is shown instead of a text that repeats the credentials.
@@ -63,50 +56,11 @@ impl Http {
         Ok(http)
     }
 
-    pub(super) fn remote(&self) -> &Remote {
-        &self.remote
-    }
-
-    /// Asks, and checks that the answer is what a git server says.
-    pub(super) fn ask(&self, question: Question, deadline: Instant) -> Result<Answer<'_>, Error> {
-        let url = self.remote.url.as_str();
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(self.timed_out());
-        }
-        let (request, expected) = match question {
-            Question::Capabilities => {
-                let request = self.client.get(format!("{url}/info/refs?service=git-upload-pack"));
-                (request, "application/x-git-upload-pack-advertisement")
-            }
-            Question::Command(body) => {
-                let request = self.client.post(format!("{url}/git-upload-pack")).body(body);
-                let request = request.header(CONTENT_TYPE, "application/x-git-upload-pack-request");
-                (request, "application/x-git-upload-pack-result")
-            }
-        };
-        let agent = concat!("git/gitwarrant-", env!("CARGO_PKG_VERSION"));
-        let request = request.header("Git-Protocol", "version=2").header("User-Agent", agent).timeout(left);
-        let request = request.headers(self.authorization()?);
-        let response = request.send().map_err(|error| self.failure(error))?;
-        self.check(&response, expected)?;
-        Ok(Answer { http: self, response, deadline, bytes_left: self.remote.max_bytes })
-    }
-
-    /// A text of the server's, fit to be shown: short, without control characters, and not what it was shown.
-    pub(super) fn words(&self, text: &str) -> String {
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
-        if self.credentials_are_in(&text) {
-            return WITHHELD.to_owned();
-        }
-        text.chars().take(200).collect()
-    }
-
     /// Whether `text` holds the password or token, as it is or as the `Authorization` header carries it.
     fn credentials_are_in(&self, text: &str) -> bool {
         let holds = |part: &[u8]| !part.is_empty() && text.as_bytes().windows(part.len()).any(|window| window == part);
         let secret = match &self.remote.credentials {
-            Credentials::None => return false,
+            Credentials::None | Credentials::Ssh(_) => return false,
             Credentials::Basic { password, .. } => password,
             Credentials::Bearer(token) => token,
         };
@@ -149,6 +103,10 @@ impl Http {
     fn authorization(&self) -> Result<HeaderMap, Error> {
         let value = match &self.remote.credentials {
             Credentials::None => return Ok(HeaderMap::new()),
+            Credentials::Ssh(_) => {
+                let why = "it is for ssh:// addresses; give username and password, or bearerToken".to_owned();
+                return Err(Error::BadMaterial { what: "the identity", why });
+            }
             Credentials::Basic { username, .. } if username.contains(|c: char| c == ':' || c.is_control()) => {
                 let why = "it holds a colon or a control character".to_owned();
                 return Err(Error::BadMaterial { what: "the user name", why });
@@ -171,7 +129,7 @@ impl Http {
     }
 
     fn timed_out(&self) -> Error {
-        Error::TimedOut { url: self.remote.url.to_string(), within: self.remote.timeout }
+        wire::timed_out(&self.remote)
     }
 
     /// What a failure of the library means. Its text never holds the address, which it would print with the query.
@@ -188,50 +146,61 @@ impl Http {
     }
 }
 
-/// The body of an answer. Its reading ends at the deadline and at the limit, with an error that holds an [`Error`].
-pub(super) struct Answer<'a> {
+impl Wire for Http {
+    fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Asks, and checks that the answer is what a git server says.
+    fn ask(&self, question: Question, deadline: Instant) -> Result<Answer<'_>, Error> {
+        let url = self.remote.url.as_str();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(self.timed_out());
+        }
+        let (request, expected) = match question {
+            Question::Capabilities => {
+                let request = self.client.get(format!("{url}/info/refs?service=git-upload-pack"));
+                (request, "application/x-git-upload-pack-advertisement")
+            }
+            Question::Command(body) => {
+                let request = self.client.post(format!("{url}/git-upload-pack")).body(body);
+                let request = request.header(CONTENT_TYPE, "application/x-git-upload-pack-request");
+                (request, "application/x-git-upload-pack-result")
+            }
+        };
+        let agent = concat!("git/gitwarrant-", env!("CARGO_PKG_VERSION"));
+        let request = request.header("Git-Protocol", "version=2").header("User-Agent", agent).timeout(left);
+        let request = request.headers(self.authorization()?);
+        let response = request.send().map_err(|error| self.failure(error))?;
+        self.check(&response, expected)?;
+        Ok(Answer::new(&self.remote, Body { http: self, response }, deadline))
+    }
+
+    fn words(&self, text: &str) -> String {
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        if self.credentials_are_in(&text) {
+            return WITHHELD.to_owned();
+        }
+        text.chars().take(200).collect()
+    }
+}
+
+/// The body of a response, whose errors hold an [`Error`].
+struct Body<'a> {
     http: &'a Http,
     response: Response,
-    deadline: Instant,
-    bytes_left: u64,
 }
 
-impl Answer<'_> {
-    /// Why reading failed.
-    pub(super) fn fault(&self, error: io::Error) -> Error {
-        match error.downcast::<Error>() {
-            Ok(ours) => ours,
-            Err(error) => {
-                let timed_out = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
-                if timed_out.is_some_and(reqwest::Error::is_timeout) {
-                    return self.http.timed_out();
-                }
-                self.bad("it was cut off")
-            }
-        }
-    }
-
-    /// An answer that breaks the protocol.
-    pub(super) fn bad(&self, what: &'static str) -> Error {
-        Error::BadAnswer { url: self.http.remote.url.to_string(), what }
-    }
-
-    /// What came too slowly.
-    pub(super) fn timed_out(&self) -> Error {
-        self.http.timed_out()
-    }
-}
-
-impl Read for Answer<'_> {
+impl Read for Body<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if Instant::now() >= self.deadline {
-            return Err(io::Error::other(self.http.timed_out()));
-        }
-        let read = self.response.read(buffer)?;
-        let Remote { url, max_bytes, .. } = &self.http.remote;
-        let too_large = || io::Error::other(Error::TooLarge { url: url.to_string(), limit: *max_bytes });
-        self.bytes_left = self.bytes_left.checked_sub(read as u64).ok_or_else(too_large)?;
-        Ok(read)
+        self.response.read(buffer).map_err(|error| {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
+            match inner {
+                Some(inner) if inner.is_timeout() => io::Error::other(self.http.timed_out()),
+                Some(_) | None => error,
+            }
+        })
     }
 }
 

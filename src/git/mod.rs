@@ -1,11 +1,12 @@
 //! Git: what the remote offers, objects re-hashed at every read, working copies read as data. No checkout, no program.
 
 mod canned;
+mod connection;
 mod error;
 mod fetched;
 mod folder;
 mod http;
-mod https;
+mod known_hosts;
 mod mirror;
 mod objects;
 mod oid;
@@ -13,18 +14,20 @@ mod pack;
 mod pktline;
 mod reference;
 mod remote;
+mod ssh;
 mod transport;
+mod wire;
 mod workdir;
 
 pub use canned::Canned;
+pub use connection::Connection;
 pub use error::Error;
 pub use fetched::{Commit, Fetched};
 pub use folder::files;
-pub use https::Https;
 pub use mirror::{Checked, Mirror};
 pub use objects::{Abbreviated, Kind, Objects, Raw, ReadError};
 pub use oid::{Algorithm, Oid, OidError};
 pub use reference::Reference;
-pub use remote::{Credentials, Plain, Remote, Url};
+pub use remote::{Credentials, Identity, Plain, Remote, Url};
 pub use transport::{Offer, TakePack, Transport};
 pub use workdir::Repository;

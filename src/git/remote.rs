@@ -43,6 +43,18 @@ pub enum Credentials {
     },
     /// A token of its own, as `Authorization: Bearer`.
     Bearer(Secret),
+    /// A key, for `ssh://`.
+    Ssh(Identity),
+}
+
+/// What an SSH connection is made with. The server's key is pinned: nothing is trusted on first use.
+pub struct Identity {
+    /// A private key as `ssh-keygen` writes it.
+    pub key: Secret,
+    /// What opens that key, where it is encrypted.
+    pub passphrase: Option<Secret>,
+    /// Lines as of a `known_hosts` file, sshd(8).
+    pub known_hosts: String,
 }
 
 /// Whether an address without encryption is taken.
@@ -54,53 +66,90 @@ pub enum Plain {
     Allow,
 }
 
-/// The address of a repository: `https://host[:port]/path`, or `http://` where that is allowed.
+/// The address of a repository: `https://host[:port]/path`, `ssh://user@host[:port]/path`, or `http://` where that is
+/// allowed.
 ///
-/// Nothing that git or a library could read in two ways: no user or password, no query, no fragment, no backslash, no
+/// Nothing that git or a library could read in two ways: no password, no query, no fragment, no backslash, no quote, no
 /// space, nothing that is not printable ASCII. No other scheme: `file:`, `git:`, `ext::` and options in disguise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
     loopback: bool,
+    ssh: Option<SshAddress>,
+}
+
+/// The parts of an `ssh://` address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SshAddress {
+    pub(super) user: String,
+    /// Without the brackets of an IPv6 address.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// As the server's command takes it: `/team/infra.git`, or `~user/infra.git`.
+    pub(super) path: String,
 }
 
 impl Url {
     /// Reads an address.
     pub fn parse(text: &str, plain: Plain) -> Result<Self, Error> {
         let refuse = |why| Error::BadUrl { url: shown(text), why };
-        let rest = match text.split_once("://") {
-            Some(("https", rest)) => rest,
-            Some(("http", rest)) if plain == Plain::Allow => rest,
+        let (scheme, rest) = match text.split_once("://") {
+            Some(("https", rest)) => ("https", rest),
+            Some(("http", rest)) if plain == Plain::Allow => ("http", rest),
+            Some(("ssh", rest)) => ("ssh", rest),
             Some(("http", _)) => return Err(refuse("http is not encrypted; use https, or allow it explicitly")),
-            Some(("ssh", _)) => return Err(refuse("ssh is not spoken; use the https address and a token")),
-            Some(_) => return Err(refuse("only https is taken; no file, git or ext addresses")),
-            None => return Err(refuse("an address begins with https://; scp-like ones are not taken")),
+            Some(_) => return Err(refuse("only https and ssh are taken; no file, git or ext addresses")),
+            None => return Err(refuse("an address begins with https:// or ssh://; write ssh://git@host/path")),
         };
         if text.len() > MAX_URL {
             return Err(refuse("it is longer than 2048 bytes"));
         }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
-            return Err(refuse("it holds a space, a backslash or something that is not ASCII"));
-        }
-        let authority = rest.split('/').next().unwrap_or_default();
-        if authority.contains('@') {
-            return Err(refuse("it holds a user or password; put them in a Secret and name it in `secretRef`"));
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'\'' | b'"')) {
+            return Err(refuse("it holds a space, a quote, a backslash or something that is not ASCII"));
         }
         if rest.contains(['?', '#']) {
             return Err(refuse("it holds a query or a fragment"));
         }
-        let parsed = reqwest::Url::parse(text).map_err(|_| refuse("it has no host, or a port that is none"))?;
+        let authority = rest.split('/').next().unwrap_or_default();
+        let (user, place) = match (scheme, authority.split_once('@')) {
+            ("ssh", Some((user, place))) if is_user(user) => (user, place),
+            ("ssh", _) => return Err(refuse("it needs a plain user and no password: ssh://git@host/path")),
+            (_, None) => ("", authority),
+            (_, Some(_)) => {
+                return Err(refuse("it holds a user or password; put them in a Secret and name it in `secretRef`"));
+            }
+        };
+        // Read by a library that knows hosts; it must see the host that stands there, or credentials would go elsewhere.
+        let path = rest.strip_prefix(authority).unwrap_or_default();
+        let parsed = reqwest::Url::parse(&format!("https://{place}{path}"))
+            .map_err(|_| refuse("it has no host, or a port that is none"))?;
         let host = parsed.host_str().ok_or_else(|| refuse("it has no host"))?;
-        // A library that reads another host than stands there would be asked for it with these credentials.
-        let written = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()));
-        if !written.map_or(authority, |(host, _)| host).eq_ignore_ascii_case(host) || host.starts_with('-') {
+        let port = place.rsplit_once(':').filter(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()));
+        if !port.map_or(place, |(host, _)| host).eq_ignore_ascii_case(host) || host.starts_with('-') {
             return Err(refuse("its host is not written plainly"));
         }
         if rest.split('/').skip(1).any(|part| matches!(part, "." | "..")) {
             return Err(refuse("its path holds . or .."));
         }
         let loopback = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
-        Ok(Self { text: text.trim_end_matches('/').to_owned(), loopback })
+        let ssh = match scheme {
+            // git would decode it.
+            "ssh" if path.contains('%') => return Err(refuse("its path holds a percent sign")),
+            "ssh" if path.trim_matches('/').is_empty() => return Err(refuse("it names no repository on the host")),
+            "ssh" => Some(SshAddress {
+                user: user.to_owned(),
+                host: host.trim_matches(['[', ']']).to_owned(),
+                port: port.map_or(Ok(22), |(_, port)| port.parse()).map_err(|_| refuse("its port is none"))?,
+                path: path.strip_prefix("/~").map_or(path.to_owned(), |home| format!("~{home}")),
+            }),
+            _ => None,
+        };
+        Ok(Self { text: text.trim_end_matches('/').to_owned(), loopback, ssh })
+    }
+
+    /// The parts of an `ssh://` address.
+    pub(super) fn ssh(&self) -> Option<&SshAddress> {
+        self.ssh.as_ref()
     }
 
     /// The address, without a slash at its end.
@@ -118,6 +167,12 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether a user name can be nothing else: no option, no password, no word for a shell.
+fn is_user(user: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    !user.is_empty() && !user.starts_with('-') && user.bytes().all(plain)
 }
 
 /// What of an unread address may be printed: nothing up to an `@`, no query, no fragment, no control characters.
@@ -149,6 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn ssh_addresses_have_their_parts() {
+        for (text, host, port, path) in [
+            ("ssh://git@example.org/team/infra.git", "example.org", 22, "/team/infra.git"),
+            ("ssh://git@[::1]:2222/~bob/infra.git", "::1", 2222, "~bob/infra.git"),
+        ] {
+            let url = Url::parse(text, Plain::Refuse).unwrap();
+            let ssh = url.ssh().unwrap();
+            assert_eq!((&*ssh.user, &*ssh.host, ssh.port, &*ssh.path), ("git", host, port, path));
+        }
+        assert!(Url::parse("https://example.org/a.git", Plain::Refuse).unwrap().ssh().is_none());
+    }
+
+    #[test]
     fn addresses_that_run_or_confuse_are_refused() {
         for bad in [
             "file:///etc/passwd",
@@ -158,6 +226,15 @@ mod tests {
             "--upload-pack=id",
             "-oProxyCommand=id",
             "ssh://-oProxyCommand=id/x",
+            "ssh://git@-oProxyCommand=id/x",
+            "ssh://-oProxyCommand=id@example.org/x",
+            "ssh://git:hunter2@example.org/a.git",
+            "ssh://example.org/a.git",
+            "ssh://git@example.org/",
+            "ssh://git@example.org/a%2fb.git",
+            "ssh://git@example.org/a'b.git",
+            "ssh://git@example.org:99999/a.git",
+            "ssh://git@good.example@evil.example/a.git",
             "git@example.org:a.git",
             "https://good.example@evil.example/a.git",
             "https://good.example#@evil.example/a.git",

@@ -6,7 +6,7 @@ use super::{Algorithm, Error, Oid};
 
 /// A repository elsewhere.
 ///
-/// Implemented over HTTPS by [`super::Https`], and for tests by [`super::Canned`]. Calls block: run them where that is
+/// Implemented over HTTPS and SSH by [`super::Connection`], and for tests by [`super::Canned`]. Calls block: run them where that is
 /// allowed. What comes back is not believed by anybody.
 pub trait Transport: Send + Sync {
     /// The address, for messages.

@@ -77,8 +77,9 @@ const IMPURE: [&[&str]; 10] = [
 ];
 
 /// A foreign crate, and the beginnings of the paths from which it may be named.
-const DOORS: [(&str, &[&str]); 7] = [
+const DOORS: [(&str, &[&str]); 8] = [
     ("gix", &["src/git/"]),
+    ("russh", &["src/git/ssh.rs", "src/git/known_hosts.rs"]),
     ("sequoia_openpgp", &["src/trust/openpgp", "src/keysource/pgp"]),
     ("ssh_key", &["src/trust/sshsig"]),
     ("age", &["src/keysource/age"]),

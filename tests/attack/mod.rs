@@ -10,6 +10,7 @@ mod packs;
 pub(crate) mod place;
 mod properties;
 mod signers;
+mod ssh;
 mod threshold;
 mod tls;
 mod transport;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use gitwarrant::git::{Algorithm, Canned, Error, Https, Mirror, Offer, Oid, Plain, Reference, Remote, Transport, Url};
+use gitwarrant::git::{Algorithm, Canned, Error, Connection, Mirror, Offer, Oid, Plain, Reference, Remote, Transport, Url};
 
 use crate::support::loom::{deflate_stored, entry_header};
 use crate::support::repo::Repo;
@@ -177,7 +177,7 @@ fn endless(head: String, body: &'static [u8], pause: Duration) -> String {
 fn check(url: &str, max_bytes: u64) -> Result<(), Error> {
     let remote = Remote::new(Url::parse(url, Plain::Allow).unwrap());
     let remote = Remote { timeout: Duration::from_secs(1), max_bytes, ..remote };
-    Mirror::check(&Https::new(remote).unwrap(), &main_branch(), None).map(drop)
+    Mirror::check(&Connection::new(remote).unwrap(), &main_branch(), None).map(drop)
 }
 
 const ADVERTISED: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n";

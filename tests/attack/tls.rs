@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use gitwarrant::git::{Error, Https, Mirror, Plain, Reference, Remote, Url};
+use gitwarrant::git::{Connection, Error, Mirror, Plain, Reference, Remote, Url};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -47,7 +47,7 @@ fn server_config_for(dir: &Path, name: &str, days: &str) -> rustls::ServerConfig
 fn check(server: &GitServer, ca: Option<&Path>) -> Result<(), Error> {
     let url = Url::parse(&server.url("infra.git"), Plain::Refuse)?;
     let ca = ca.map(|file| fs::read(file).unwrap());
-    let transport = Https::new(Remote { ca, ..Remote::new(url) })?;
+    let transport = Connection::new(Remote { ca, ..Remote::new(url) })?;
     Mirror::check(&transport, &Reference::Branch("main".into()), None).map(|_| ())
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gitwarrant::git::{Checked, Credentials, Error, Https, Mirror, Oid, Plain, Reference, Remote, Transport, Url};
+use gitwarrant::git::{Checked, Connection, Credentials, Error, Mirror, Oid, Plain, Reference, Remote, Transport, Url};
 use gitwarrant::secret::Secret;
 
 use crate::support::gitserver::{Bend, GitServer, Guard, Seen};
@@ -37,8 +37,8 @@ impl Scene {
         remote(&self.server.url("infra.git"))
     }
 
-    fn transport(&self) -> Https {
-        Https::new(self.remote()).unwrap()
+    fn transport(&self) -> Connection {
+        Connection::new(self.remote()).unwrap()
     }
 
     fn mirror(&self) -> Mirror {
@@ -129,7 +129,7 @@ fn sha256_repository_is_fetched() {
     std::fs::create_dir(dir.path().join("served")).unwrap();
     repo.mirror(&dir.path().join("served/infra.git"));
     let server = GitServer::start(&dir.path().join("served"));
-    let transport = Https::new(remote(&server.url("infra.git"))).unwrap();
+    let transport = Connection::new(remote(&server.url("infra.git"))).unwrap();
     let fetched = Mirror::new(dir.path()).fetch(&transport, &main_branch()).unwrap();
     assert_eq!(fetched.what().head.to_string(), commit);
 }
@@ -165,9 +165,9 @@ fn gone_branch_empty_repository_and_missing_repository_are_told_apart() {
     let gone = Mirror::check(&scene.transport(), &Reference::Branch("other".into()), None).unwrap_err();
     assert_eq!(gone.code(), "ref-gone", "{gone}");
     Repo::init(&scene.dir.path().join("nothing")).mirror(&scene.dir.path().join("served/empty.git"));
-    let empty = Https::new(remote(&scene.server.url("empty.git"))).unwrap();
+    let empty = Connection::new(remote(&scene.server.url("empty.git"))).unwrap();
     assert_eq!(Mirror::check(&empty, &main_branch(), None).unwrap_err().code(), "empty-repository");
-    let absent = Https::new(remote(&scene.server.url("absent.git"))).unwrap();
+    let absent = Connection::new(remote(&scene.server.url("absent.git"))).unwrap();
     assert_eq!(Mirror::check(&absent, &main_branch(), None).unwrap_err().code(), "no-repository");
 }
 
@@ -209,7 +209,7 @@ fn basic_and_bearer_credentials_open_the_repository() {
         (Guard::Header("Bearer tok-1".into()), Credentials::Bearer(Secret::new(b"tok-1".to_vec()))),
     ] {
         scene.server.guard(guard);
-        let transport = Https::new(Remote { credentials, ..scene.remote() }).unwrap();
+        let transport = Connection::new(Remote { credentials, ..scene.remote() }).unwrap();
         assert!(scene.mirror().fetch(&transport, &main_branch()).is_ok());
     }
     assert_eq!(fetch_error(&scene).code(), "unauthorized");
@@ -220,24 +220,24 @@ fn refused_credentials_appear_in_no_error() {
     let scene = Scene::new();
     scene.server.guard(Guard::alice());
     let remote = || Remote { credentials: alice("wrong-horse"), ..scene.remote() };
-    let error = Mirror::check(&Https::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
+    let error = Mirror::check(&Connection::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
     assert_eq!(error.code(), "unauthorized");
     assert!(!whole(&error).contains("wrong-horse") && !whole(&error).contains("d3Jvbmct"), "{}", whole(&error));
     // Nor when the server repeats them.
     scene.server.guard(Guard::Open);
     scene.server.bend(Bend::Say(b"0021ERR no access for wrong-horse".to_vec()));
-    let error = Mirror::check(&Https::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
+    let error = Mirror::check(&Connection::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
     assert_eq!(error.code(), "declined");
     assert!(!whole(&error).contains("wrong-horse"), "{}", whole(&error));
     scene.server.bend(Bend::Redirect("https://evil.example/wrong-horse?password=wrong-horse".into()));
-    let error = Mirror::check(&Https::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
+    let error = Mirror::check(&Connection::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
     assert_eq!(error.code(), "redirected");
     assert!(!whole(&error).contains("wrong-horse"), "{}", whole(&error));
     // As the header carries them, and across the length at which the server's words are cut.
     let padding = "x".repeat(170);
     for echo in ["h/YWxpY2U6d3JvbmctaG9yc2U=".to_owned(), format!("{padding}/wrong-horse")] {
         scene.server.bend(Bend::Redirect(format!("https://evil.example/{echo}")));
-        let error = Mirror::check(&Https::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
+        let error = Mirror::check(&Connection::new(remote()).unwrap(), &main_branch(), None).unwrap_err();
         assert!(whole(&error).contains("withheld"), "{}", whole(&error));
     }
 }
@@ -246,7 +246,7 @@ fn refused_credentials_appear_in_no_error() {
 fn redirect_is_refused_and_credentials_go_nowhere_else() {
     let (scene, evil) = (Scene::new(), Scene::new());
     scene.server.bend(Bend::Redirect(evil.server.url("infra.git/info/refs?service=git-upload-pack")));
-    let transport = Https::new(Remote { credentials: alice("hunter2"), ..scene.remote() }).unwrap();
+    let transport = Connection::new(Remote { credentials: alice("hunter2"), ..scene.remote() }).unwrap();
     let error = scene.mirror().fetch(&transport, &main_branch()).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), "redirected", "{error}");
     assert!(evil.server.seen().is_empty());
@@ -255,7 +255,7 @@ fn redirect_is_refused_and_credentials_go_nowhere_else() {
 #[test]
 fn credentials_are_not_sent_unencrypted_over_a_network() {
     let url = Url::parse("http://git.example.org/infra.git", Plain::Allow).unwrap();
-    let error = Https::new(Remote { credentials: alice("hunter2"), ..Remote::new(url) }).map(|_| ()).unwrap_err();
+    let error = Connection::new(Remote { credentials: alice("hunter2"), ..Remote::new(url) }).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), "bad-url");
     assert!(!whole(&error).contains("hunter2"));
 }
@@ -265,7 +265,7 @@ fn stalled_server_ends_at_the_deadline() {
     let scene = Scene::new();
     scene.server.bend(Bend::Stall);
     let start = Instant::now();
-    let transport = Https::new(Remote { timeout: Duration::from_millis(700), ..scene.remote() }).unwrap();
+    let transport = Connection::new(Remote { timeout: Duration::from_millis(700), ..scene.remote() }).unwrap();
     let error = Mirror::check(&transport, &main_branch(), None).unwrap_err();
     assert!(matches!(error.code(), "timed-out" | "bad-answer"), "{}", whole(&error));
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
@@ -276,7 +276,7 @@ fn absent_server_is_unreachable() {
     let scene = Scene::new();
     let url = scene.server.url("infra.git");
     drop(scene);
-    let error = Mirror::check(&Https::new(remote(&url)).unwrap(), &main_branch(), None).unwrap_err();
+    let error = Mirror::check(&Connection::new(remote(&url)).unwrap(), &main_branch(), None).unwrap_err();
     assert_eq!(error.code(), "unreachable", "{}", whole(&error));
 }
 
@@ -329,7 +329,7 @@ fn answer_over_the_limit_is_refused() {
     let noise: String = (0..4000u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
     scene.repo.commit("noise", &noise);
     scene.push();
-    let transport = Https::new(Remote { max_bytes: 5000, ..scene.remote() }).unwrap();
+    let transport = Connection::new(Remote { max_bytes: 5000, ..scene.remote() }).unwrap();
     let error = scene.mirror().fetch(&transport, &main_branch()).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), "too-large", "{error}");
 }
@@ -342,7 +342,7 @@ fn shallow_repository_is_refused() {
     let (from, to) = (scene.dir.path().join("served/infra.git"), scene.dir.path().join("served/shallow.git"));
     let from = format!("file://{}", from.display());
     scene.repo.git(&["clone", "-q", "--bare", "--depth=1", &from, to.to_str().unwrap()]);
-    let transport = Https::new(remote(&scene.server.url("shallow.git"))).unwrap();
+    let transport = Connection::new(remote(&scene.server.url("shallow.git"))).unwrap();
     let fetched = scene.mirror().fetch(&transport, &main_branch());
     // Either the server says so, or the parent is missing when it is asked for.
     if let Ok(fetched) = fetched {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use gitwarrant::git::{Checked, Commit, Fetched, Https, Mirror, Oid, Plain, Reference, Remote, Url};
+use gitwarrant::git::{Checked, Commit, Fetched, Connection, Mirror, Oid, Plain, Reference, Remote, Url};
 use gitwarrant::trust::{Base, Policy, PolicyInput, SignersText, verify};
 use jiff::Timestamp;
 use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
@@ -216,7 +216,7 @@ fn quiet(report: &mut Report) {
     let line = Line::new(signers, 10, |loom, thread| loom.commit(thread, Some(&key)));
     let server = GitServer::start(line.folder.path());
     let url = Url::parse(&server.url(""), Plain::Allow).unwrap();
-    let transport = Https::new(Remote::new(url)).unwrap();
+    let transport = Connection::new(Remote::new(url)).unwrap();
     let reference = Reference::Branch("main".into());
     let known = Commit { reference: "refs/heads/main".into(), head: line.head, tag: None };
     let check = || assert_eq!(Mirror::check(&transport, &reference, Some(&known)).unwrap(), Checked::Unmoved);

@@ -10,5 +10,6 @@ pub mod mutate;
 pub mod reference;
 pub mod repo;
 pub mod signing;
+pub mod sshserver;
 pub mod story;
 pub mod tools;

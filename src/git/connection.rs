@@ -1,4 +1,4 @@
-//! The git protocol, version 2, over HTTP: what a server offers, and its packs. Source: gitprotocol-v2(5).
+//! The git protocol, version 2, over HTTP or SSH: what a server offers, and its packs. Source: gitprotocol-v2(5).
 //!
 //! Spoken here rather than by a library, so that each answer is bounded before it is read, nothing is retried with other
 //! credentials, and every refusal keeps its meaning. A fetch is one exchange: what is wanted and what is there already
@@ -8,22 +8,28 @@ use std::io::{self, BufReader, Read};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::http::{Answer, Http, Question};
+use super::http::Http;
 use super::pktline::{self, DELIMITER, FLUSH, Frame, FrameError};
+use super::ssh::Ssh;
 use super::transport::TakePack;
+use super::wire::{Answer, Question, Wire};
 use super::{Algorithm, Error, Offer, Oid, Remote, Transport};
 
-/// A repository behind a smart HTTP server. Calls block.
-pub struct Https {
-    http: Http,
+/// A repository behind a server that speaks git's smart protocol. Calls block.
+pub struct Connection {
+    wire: Box<dyn Wire>,
     /// What the server can do, and when it said so: a quiet check is one request, not two.
     capabilities: Mutex<Option<(Algorithm, Instant)>>,
 }
 
-impl Https {
+impl Connection {
     /// Connects to nothing yet.
     pub fn new(remote: Remote) -> Result<Self, Error> {
-        Ok(Self { http: Http::new(remote)?, capabilities: Mutex::new(None) })
+        let wire: Box<dyn Wire> = match remote.url.ssh().cloned() {
+            Some(address) => Box::new(Ssh::new(remote, address)?),
+            None => Box::new(Http::new(remote)?),
+        };
+        Ok(Self { wire, capabilities: Mutex::new(None) })
     }
 
     fn algorithm(&self, deadline: Instant) -> Result<Algorithm, Error> {
@@ -31,7 +37,7 @@ impl Https {
         if let Some((algorithm, _)) = known.filter(|(_, since)| since.elapsed() < REMEMBERED) {
             return Ok(algorithm);
         }
-        let algorithm = capabilities(&mut self.http.ask(Question::Capabilities, deadline)?)?;
+        let algorithm = capabilities(&mut self.wire.ask(Question::Capabilities, deadline)?)?;
         *known = Some((algorithm, Instant::now()));
         Ok(algorithm)
     }
@@ -55,7 +61,7 @@ impl Https {
             pktline::write(&mut request, argument);
         }
         request.extend_from_slice(FLUSH);
-        let answer = self.http.ask(Question::Command(request), deadline);
+        let answer = self.wire.ask(Question::Command(request), deadline);
         if answer.is_err() {
             *self.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -63,7 +69,7 @@ impl Https {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.http.remote().timeout
+        Instant::now() + self.wire.remote().timeout
     }
 
     /// The next line, without its end; `None` at the end of the message.
@@ -83,13 +89,13 @@ impl Https {
     }
 
     fn declined(&self, text: &str) -> Error {
-        Error::Declined { url: self.url().to_owned(), text: self.http.words(text) }
+        Error::Declined { url: self.url().to_owned(), text: self.wire.words(text) }
     }
 }
 
-impl Transport for Https {
+impl Transport for Connection {
     fn url(&self) -> &str {
-        self.http.remote().url.as_str()
+        self.wire.remote().url.as_str()
     }
 
     fn look(&self, name: &str) -> Result<(Algorithm, Option<Offer>), Error> {
@@ -136,7 +142,7 @@ impl Transport for Https {
             Err(error) => return Err(error),
         }
         let mut pack =
-            BufReader::new(PackStream { https: self, answer, band: Vec::new(), at: 0, rate: None, fault: None });
+            BufReader::new(PackStream { connection: self, answer, band: Vec::new(), at: 0, rate: None, fault: None });
         let taken = take(&mut pack);
         // Where the stream broke, that is the reason; what the pack's reader makes of it is not.
         pack.into_inner().fault.map_or(taken, Err)
@@ -145,7 +151,7 @@ impl Transport for Https {
 
 /// The pack out of the side band it comes in.
 struct PackStream<'a> {
-    https: &'a Https,
+    connection: &'a Connection,
     answer: Answer<'a>,
     band: Vec<u8>,
     at: usize,
@@ -166,7 +172,7 @@ impl PackStream<'_> {
                     self.hurry(part.len())?;
                     return Ok(part.to_vec());
                 }
-                Some((3, text)) => return Err(self.https.declined(&String::from_utf8_lossy(text))),
+                Some((3, text)) => return Err(self.connection.declined(&String::from_utf8_lossy(text))),
                 Some(_) | None => return Err(self.answer.bad("a part of the pack is in no known side band")),
             }
         }
