@@ -398,16 +398,8 @@ fn material(repository: &Repository) -> String {
 }
 
 fn reference(wanted: &GitReference) -> Result<Reference, Fault> {
-    match wanted {
-        GitReference { branch: Some(branch), tag: None, name: None } => Ok(Reference::Branch(branch.clone())),
-        GitReference { branch: None, tag: Some(tag), name: None } => Ok(Reference::Tag(tag.clone())),
-        GitReference { branch: None, tag: None, name: Some(name) } => Ok(Reference::Name(name.clone())),
-        _ => Err(Fault {
-            code: "bad-reference".to_owned(),
-            class: Class::Misconfigured,
-            message: "spec.ref needs exactly one of branch, tag and name".to_owned(),
-        }),
-    }
+    let refuse = |message| Fault { code: "bad-reference".to_owned(), class: Class::Misconfigured, message };
+    super::reference(wanted).map_err(refuse)
 }
 
 /// The committer's date of a commit, for telling how old the view is; nothing is decided by it.

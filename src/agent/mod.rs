@@ -14,6 +14,7 @@ mod outcome;
 mod policy;
 mod prepare;
 mod record;
+mod reference;
 mod report;
 mod repository;
 mod run;
@@ -26,5 +27,6 @@ mod warrant;
 
 pub use error::Error;
 pub use policy::{SignersMap, policy_input};
+pub use reference::reference;
 pub use run::run;
 pub use warrant::Lost;

@@ -33,8 +33,8 @@ use super::{Condition, Duration, LocalName, Trust};
     validation = Rule::new("!self.url.matches('^https?://[^/]*@') && !self.url.matches('^ssh://[^/@]*:[^/]*@')")
         .message("url must not hold credentials: name a Secret in secretRef")
         .field_path(".url"),
-    validation = Rule::new("self.trust.mode != 'Tag' || has(self.ref.tag) || (has(self.ref.name) && self.ref.name.startsWith('refs/tags/'))")
-        .message("trust.mode Tag needs ref.tag"),
+    validation = Rule::new("self.trust.mode != 'Tag' || has(self.ref.tag) || has(self.ref.semver) || (has(self.ref.name) && self.ref.name.startsWith('refs/tags/'))")
+        .message("trust.mode Tag needs ref.tag or ref.semver"),
     validation = Rule::new("duration(self.interval) >= duration('1s')")
         .message("interval must be at least 1s")
         .field_path(".interval")
@@ -78,8 +78,8 @@ pub struct RepositorySpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("(has(self.branch) ? 1 : 0) + (has(self.tag) ? 1 : 0) + (has(self.name) ? 1 : 0) == 1")
-        .message("give exactly one of branch, tag and name")
+    validation = Rule::new("(has(self.branch) ? 1 : 0) + (has(self.tag) ? 1 : 0) + (has(self.semver) ? 1 : 0) + (has(self.name) ? 1 : 0) + (has(self.commit) ? 1 : 0) == 1")
+        .message("give exactly one of branch, tag, semver, name and commit")
 )]
 pub struct GitReference {
     /// A branch, such as `main`.
@@ -90,10 +90,18 @@ pub struct GitReference {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub tag: Option<String>,
+    /// The tag of the highest version in a range, such as `~1.4` or `>=1.4.0 <2.0.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub semver: Option<String>,
     /// A full reference, such as `refs/heads/main`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = "^refs/.+"))]
     pub name: Option<String>,
+    /// One exact commit by its full id; nothing moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
+    pub commit: Option<String>,
 }
 
 /// What the agent last saw.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Console, Failure, Outcome};
-use crate::api::{Certificate, GitReference, Signers, SignersFrom};
+use crate::api::{Certificate, GitReference, LocalName, Signers, SignersFrom};
 use crate::git::{Plain, Repository, Url};
 
 /// Arguments of `init`.
@@ -54,6 +54,8 @@ struct Spec {
     allow_http: bool,
     #[serde(rename = "ref")]
     reference: GitReference,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_ref: Option<LocalName>,
     trust: Trust,
 }
 
@@ -100,6 +102,7 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
             allow_http: url.as_str().starts_with("http:"),
             url: url.to_string(),
             reference: GitReference { branch: Some(branch), ..GitReference::default() },
+            secret_ref: url.as_str().starts_with("ssh:").then(|| LocalName { name: "git".to_owned() }),
             trust: Trust { root, signers, signers_from },
         },
     };
@@ -144,7 +147,7 @@ fn address(text: &str, notes: &mut Vec<String>) -> Result<Url, Failure> {
         }
         "ssh" => {
             let note =
-                "url: ssh needs a Secret with `identity` (a deploy key) and `known_hosts`; name it in `secretRef`";
+                "url: ssh needs Secret `git` with `identity` (a deploy key) and `known_hosts` in the agent's namespace";
             notes.push(note.into());
             let user = if user.is_empty() { "git" } else { user };
             format!("ssh://{user}@{host}/{path}")

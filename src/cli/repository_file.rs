@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::Deserialize as _;
 
 use super::Failure;
-use crate::agent::{SignersMap, policy_input};
-use crate::api::{GitReference, Repository};
+use crate::agent::{SignersMap, policy_input, reference};
+use crate::api::Repository;
 use crate::git::{self, Commit, Fetched, Reference};
 use crate::trust::{ConfigError, Policy};
 
@@ -80,19 +80,9 @@ fn understand(file: &str, text: &str) -> Result<RepositoryFile, ConfigError> {
         )));
     };
     let policy = Policy::read(&policy_input(&repository.spec.trust, &maps)?)?;
-    let reference = reference(&repository.spec.reference)
-        .ok_or_else(|| refuse("spec.ref: exactly one of branch, tag and name is expected".into()))?;
+    let reference = reference(&repository.spec.reference).map_err(refuse)?;
     let name = repository.metadata.name.clone().unwrap_or_default();
     Ok(RepositoryFile { name, reference, policy })
-}
-
-fn reference(given: &GitReference) -> Option<Reference> {
-    match (&given.branch, &given.tag, &given.name) {
-        (Some(name), None, None) => Some(Reference::Branch(name.clone())),
-        (None, Some(name), None) => Some(Reference::Tag(name.clone())),
-        (None, None, Some(name)) => Some(Reference::Name(name.clone())),
-        (None | Some(_), None | Some(_), None | Some(_)) => None,
-    }
 }
 
 /// Only `data`: signers are text. A ConfigMap with anything binary is not for here.

@@ -41,6 +41,11 @@ impl Transport for Canned {
         Ok((self.algorithm, lock(&self.offer).clone().filter(|offer| offer.name == name)))
     }
 
+    fn tags(&self) -> Result<(Algorithm, Vec<Offer>), Error> {
+        let tag = lock(&self.offer).clone().filter(|offer| offer.name.starts_with("refs/tags/"));
+        Ok((self.algorithm, tag.into_iter().collect()))
+    }
+
     fn fetch(&self, want: &Oid, _have: &[Oid], take: &mut TakePack<'_>) -> Result<(), Error> {
         lock(&self.sent).push(*want);
         take(&mut Cursor::new(lock(&self.pack).as_slice()))

@@ -68,6 +68,30 @@ impl Connection {
         answer
     }
 
+    /// The references whose full names begin with `prefix`.
+    fn offers(&self, prefix: &str, algorithm: Algorithm, deadline: Instant) -> Result<Vec<Offer>, Error> {
+        let mut answer = self.command("ls-refs", algorithm, &[format!("ref-prefix {prefix}")], deadline)?;
+        let mut offers = Vec::new();
+        while let Some(line) = self.line(&mut answer)? {
+            if offers.len() >= MAX_REFERENCES {
+                return Err(answer.bad("it offers more references than can be meant"));
+            }
+            let mut parts = line.split(' ');
+            let (id, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let id: Oid = id.parse().map_err(|_| answer.bad("a reference has no object id"))?;
+            if id.algorithm() != algorithm {
+                return Err(answer.bad("a reference's id is not made by the hash function it names"));
+            }
+            offers.push(Offer { name: name.to_owned(), id });
+        }
+        Ok(offers)
+    }
+
+    fn offers_anything(&self, algorithm: Algorithm, deadline: Instant) -> Result<bool, Error> {
+        let mut answer = self.command("ls-refs", algorithm, &[], deadline)?;
+        Ok(self.line(&mut answer)?.is_some())
+    }
+
     fn deadline(&self) -> Instant {
         Instant::now() + self.wire.remote().timeout
     }
@@ -101,26 +125,22 @@ impl Transport for Connection {
     fn look(&self, name: &str) -> Result<(Algorithm, Option<Offer>), Error> {
         let deadline = self.deadline();
         let algorithm = self.algorithm(deadline)?;
-        let mut answer = self.command("ls-refs", algorithm, &[format!("ref-prefix {name}")], deadline)?;
-        for _ in 0..MAX_REFERENCES {
-            let Some(line) = self.line(&mut answer)? else {
-                let mut anything = self.command("ls-refs", algorithm, &[], deadline)?;
-                return match self.line(&mut anything)? {
-                    Some(_) => Ok((algorithm, None)),
-                    None => Err(Error::Empty { url: self.url().to_owned() }),
-                };
-            };
-            let mut parts = line.split(' ');
-            let (id, its_name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            let id: Oid = id.parse().map_err(|_| answer.bad("a reference has no object id"))?;
-            if id.algorithm() != algorithm {
-                return Err(answer.bad("a reference's id is not made by the hash function it names"));
-            }
-            if its_name == name {
-                return Ok((algorithm, Some(Offer { name: name.to_owned(), id })));
-            }
+        let offers = self.offers(name, algorithm, deadline)?;
+        match offers.into_iter().find(|offer| offer.name == name) {
+            Some(offer) => Ok((algorithm, Some(offer))),
+            None if self.offers_anything(algorithm, deadline)? => Ok((algorithm, None)),
+            None => Err(Error::Empty { url: self.url().to_owned() }),
         }
-        Err(answer.bad("it offers more references than can be meant"))
+    }
+
+    fn tags(&self) -> Result<(Algorithm, Vec<Offer>), Error> {
+        let deadline = self.deadline();
+        let algorithm = self.algorithm(deadline)?;
+        let offers = self.offers("refs/tags/", algorithm, deadline)?;
+        if offers.is_empty() && !self.offers_anything(algorithm, deadline)? {
+            return Err(Error::Empty { url: self.url().to_owned() });
+        }
+        Ok((algorithm, offers))
     }
 
     fn fetch(&self, want: &Oid, have: &[Oid], take: &mut TakePack<'_>) -> Result<(), Error> {

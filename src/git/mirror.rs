@@ -126,6 +126,14 @@ fn ask(transport: &dyn Transport, reference: &Reference) -> Result<(Algorithm, O
             let gone = || Error::Gone { url: transport.url().to_owned(), reference: reference.to_string() };
             Ok((algorithm, offer.ok_or_else(gone)?))
         }
+        (Reference::Semver(range), _) => {
+            let (algorithm, tags) = transport.tags()?;
+            let name = range.best(tags.iter().filter_map(|tag| tag.name.strip_prefix("refs/tags/")));
+            let name = name.map(|name| format!("refs/tags/{name}"));
+            let gone = || Error::Gone { url: transport.url().to_owned(), reference: format!("tag in {range}") };
+            let offer = tags.iter().find(|tag| Some(&tag.name) == name.as_ref()).cloned();
+            Ok((algorithm, offer.ok_or_else(gone)?))
+        }
         (_, None) => Err(Error::BadReference { name: reference.to_string() }),
     }
 }

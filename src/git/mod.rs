@@ -16,6 +16,7 @@ mod reference;
 mod remote;
 mod ssh;
 mod transport;
+mod version;
 mod wire;
 mod workdir;
 
@@ -30,4 +31,5 @@ pub use oid::{Algorithm, Oid, OidError};
 pub use reference::Reference;
 pub use remote::{Credentials, Identity, Plain, Remote, Url};
 pub use transport::{Offer, TakePack, Transport};
+pub use version::{Range, RangeError};
 pub use workdir::Repository;

@@ -1,8 +1,9 @@
-//! What a configuration asks a repository for: a branch, a tag, a reference by its full name, or one exact commit.
+//! What a configuration asks a repository for: a branch, a tag, the newest of some tags, a reference by its full name, or
+//! one exact commit.
 
 use std::fmt;
 
-use super::{Error, Oid};
+use super::{Error, Oid, Range};
 
 /// What is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Reference {
     Branch(String),
     /// A tag, by the name people use: `v1.2.0`.
     Tag(String),
+    /// The tag of the highest version in a range: `~1.2`.
+    Semver(Range),
     /// A reference by its full name: `refs/heads/main`, `refs/pull/3/head`.
     Name(String),
     /// One exact commit; nothing moves.
@@ -18,7 +21,7 @@ pub enum Reference {
 }
 
 impl Reference {
-    /// The full name, or `None` for an exact commit.
+    /// The full name, or `None` for an exact commit and for a range of versions.
     ///
     /// # Errors
     /// [`Error::BadReference`] where git would not take the name: `..`, control characters, a trailing `.lock`.
@@ -27,7 +30,7 @@ impl Reference {
             Reference::Branch(name) => format!("refs/heads/{name}"),
             Reference::Tag(name) => format!("refs/tags/{name}"),
             Reference::Name(name) => name.clone(),
-            Reference::Commit(_) => return Ok(None),
+            Reference::Commit(_) | Reference::Semver(_) => return Ok(None),
         };
         if name.starts_with("refs/") && is_reference_name(&name) {
             Ok(Some(name))
@@ -42,6 +45,7 @@ impl fmt::Display for Reference {
         match self {
             Reference::Branch(name) => write!(f, "branch {name}"),
             Reference::Tag(name) => write!(f, "tag {name}"),
+            Reference::Semver(range) => write!(f, "the newest tag of {range}"),
             Reference::Name(name) => f.write_str(name),
             Reference::Commit(id) => write!(f, "commit {id}"),
         }

@@ -18,6 +18,9 @@ pub trait Transport: Send + Sync {
     /// [`Error::Empty`] where nothing at all is offered.
     fn look(&self, name: &str) -> Result<(Algorithm, Option<Offer>), Error>;
 
+    /// The hash function of the repository, and all its tags.
+    fn tags(&self) -> Result<(Algorithm, Vec<Offer>), Error>;
+
     /// Asks for `want` and all that it needs, less all that `have` needs, and lends the pack to `take`.
     fn fetch(&self, want: &Oid, have: &[Oid], take: &mut TakePack<'_>) -> Result<(), Error>;
 }

@@ -60,6 +60,15 @@ impl Repository {
                 let id = self.look_up(&name)?.ok_or_else(|| unknown(&name))?;
                 self.commit(name, id)
             }
+            (Reference::Semver(range), _) => {
+                let tags = self.tags()?;
+                let name = range.best(tags.iter().map(String::as_str)).map(|name| format!("refs/tags/{name}"));
+                let id = name.as_deref().map(|name| self.look_up(name)).transpose()?.flatten();
+                match (name, id) {
+                    (Some(name), Some(id)) => self.commit(name, id),
+                    (None, _) | (Some(_), None) => Err(unknown(&reference.to_string())),
+                }
+            }
             (_, None) => Err(unknown(&reference.to_string())),
         }
     }
@@ -132,6 +141,18 @@ impl Repository {
         }
         let why = "is a symbolic reference that leads to too many others";
         Err(Error::BadRevision { revision: name, why })
+    }
+
+    /// The names of all tags, without `refs/tags/`.
+    fn tags(&self) -> Result<Vec<String>, Error> {
+        let packed = bounded_file(&self.shared.join("packed-refs"), MAX_PACKED_REFS)?.unwrap_or_default();
+        let names = packed.lines().filter_map(|line| line.split_once(' ')?.1.strip_prefix("refs/tags/"));
+        let mut tags: Vec<String> = names.map(str::to_owned).collect();
+        // Versions have no slash: what lies in folders of its own is none.
+        if let Ok(entries) = std::fs::read_dir(self.shared.join("refs/tags")) {
+            tags.extend(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()));
+        }
+        Ok(tags)
     }
 
     fn packed(&self, name: &str) -> Result<Option<Oid>, Error> {

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gitwarrant::git::{Checked, Connection, Credentials, Error, Mirror, Oid, Plain, Reference, Remote, Transport, Url};
+use gitwarrant::git::{
+    Checked, Connection, Credentials, Error, Mirror, Oid, Plain, Range, Reference, Remote, Transport, Url,
+};
 use gitwarrant::secret::Secret;
 
 use crate::support::gitserver::{Bend, GitServer, Guard, Seen};
@@ -95,6 +97,30 @@ fn unmoved_reference_downloads_nothing() {
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(!seen[0].asks_for_a_pack());
     assert!(String::from_utf8_lossy(&seen[0].body).contains("ref-prefix refs/heads/main\n"));
+}
+
+#[test]
+fn the_newest_tag_of_a_range_is_followed() {
+    let scene = Scene::new();
+    scene.repo.git(&["tag", "v1.0.0"]);
+    let second = scene.repo.commit("a.yaml", "a: 2\n");
+    scene.repo.git(&["tag", "-a", "-m", "two", "v1.2.0"]);
+    scene.repo.commit("a.yaml", "a: 3\n");
+    scene.repo.git(&["tag", "v2.0.0"]);
+    scene.repo.git(&["tag", "newest"]);
+    scene.push();
+    let range = |text| Reference::Semver(Range::parse(text).unwrap());
+    let fetched = scene.mirror().fetch(&scene.transport(), &range("1.x")).unwrap();
+    assert_eq!((&*fetched.what().reference, fetched.what().head.to_string()), ("refs/tags/v1.2.0", second.clone()));
+    assert!(fetched.what().tag.is_some());
+    let error = scene.mirror().fetch(&scene.transport(), &range("3.x")).map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Gone { .. }), "{error}");
+    // In a working copy as over the network, packed or not.
+    for _ in 0..2 {
+        let here = gitwarrant::git::Repository::open(scene.repo.dir()).unwrap().follow(&range("1.x")).unwrap();
+        assert_eq!((&*here.what().reference, here.what().head.to_string()), ("refs/tags/v1.2.0", second.clone()));
+        scene.repo.git(&["pack-refs", "--all"]);
+    }
 }
 
 #[test]

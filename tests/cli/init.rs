@@ -34,9 +34,11 @@ kind: Repository
 metadata:
   name: fleet
 spec:
-  url: https://git.example.org/team/fleet.git
+  url: ssh://git@git.example.org/team/fleet.git
   ref:
     branch: main
+  secretRef:
+    name: git
   trust:
     root: {commit}
     signers:
@@ -48,7 +50,7 @@ spec:
 "
     );
     assert_eq!(text(&output.stdout), expected);
-    assert!(text(&output.stderr).contains("over https"));
+    assert!(text(&output.stderr).contains("Secret `git` with `identity`"));
 }
 
 #[test]
