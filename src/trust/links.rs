@@ -1,6 +1,7 @@
 //! Symlinks: each must end inside the repository, and one inside the applied folder must end there.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::fault::Judgement;
 use super::tree::{is_within, unsafe_tree};
@@ -12,15 +13,29 @@ const MAX_HOPS: usize = 40;
 /// Upper bound on files that links show a second time.
 const MAX_SHOWN_AGAIN: usize = 100_000;
 
+/// What links show, by the path they show it under.
+pub(super) type Shown = BTreeMap<String, Way>;
+
+/// How a path leads to a file through links. Whoever changes anything on the way changes what the path shows.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) file: Oid,
+    /// Where the file itself lies.
+    pub(super) path: String,
+    /// Every link that is followed.
+    pub(super) links: Arc<[String]>,
+}
+
 /// The files that links show: a link to a file is that file, a link to a folder is all below it.
 pub(super) fn resolve(
     files: &BTreeMap<String, Oid>,
     links: &BTreeMap<String, String>,
     applied: Option<&RepoPath>,
-) -> Judgement<BTreeMap<String, Oid>> {
-    let mut shown = BTreeMap::new();
+) -> Judgement<Shown> {
+    let mut shown = Shown::new();
     for (link, target) in links {
-        let end = follow(link, target, links)?;
+        let (end, followed) = follow(link, target, links)?;
+        let way = |path: &str, file: &Oid| Way { file: *file, path: path.to_owned(), links: Arc::clone(&followed) };
         if let Some(applied) = applied
             && is_within(link, applied)
             && !is_within(&end, applied)
@@ -29,13 +44,13 @@ pub(super) fn resolve(
             return Err(unsafe_tree(fact));
         }
         if let Some(id) = files.get(&end) {
-            shown.insert(link.clone(), *id);
+            shown.insert(link.clone(), way(&end, id));
         }
         let below = if end.is_empty() { String::new() } else { format!("{end}/") };
         // A folder that holds its own link would show itself without end.
         if !link.starts_with(&below) {
             for (path, id) in files.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below)) {
-                shown.insert(format!("{link}/{}", &path[below.len()..]), *id);
+                shown.insert(format!("{link}/{}", &path[below.len()..]), way(path, id));
             }
         }
         if shown.len() > MAX_SHOWN_AGAIN {
@@ -45,19 +60,18 @@ pub(super) fn resolve(
     Ok(shown)
 }
 
-/// Where `link` ends; empty for the repository's root. It need not exist.
-fn follow(link: &str, target: &str, links: &BTreeMap<String, String>) -> Judgement<String> {
+/// Where `link` ends, and every link on the way; empty for the repository's root. It need not exist.
+fn follow(link: &str, target: &str, links: &BTreeMap<String, String>) -> Judgement<(String, Arc<[String]>)> {
     let refuse =
         |what: &str| unsafe_tree(format!("link `{}` to `{}` {what}", link.escape_debug(), target.escape_debug()));
     let mut at: Vec<&str> = link.split('/').collect();
     at.pop();
     let mut open: VecDeque<&str> = VecDeque::new();
     let mut next = Some(target);
-    let mut hops = 0;
+    let mut followed = vec![link.to_owned()];
     loop {
         if let Some(target) = next.take() {
-            hops += 1;
-            if hops > MAX_HOPS {
+            if followed.len() > MAX_HOPS {
                 return Err(refuse("goes in a circle"));
             }
             if target.is_empty()
@@ -72,14 +86,16 @@ fn follow(link: &str, target: &str, links: &BTreeMap<String, String>) -> Judgeme
             }
         }
         match open.pop_front() {
-            None => return Ok(at.join("/")),
+            None => return Ok((at.join("/"), followed.into())),
             Some("" | ".") => {}
             Some("..") => {
                 at.pop().ok_or_else(|| refuse("leaves the repository"))?;
             }
             Some(part) => {
                 at.push(part);
-                if let Some(target) = links.get(&at.join("/")) {
+                let path = at.join("/");
+                if let Some(target) = links.get(&path) {
+                    followed.push(path);
                     at.pop();
                     next = Some(target);
                 }
@@ -95,7 +111,7 @@ mod tests {
     fn end(target: &str) -> Option<String> {
         let links = [("a/b/link", target), ("dir", "a/b"), ("up", ".."), ("x", "y"), ("y", "x")];
         let links = links.map(|(link, target)| (link.to_owned(), target.to_owned())).into();
-        follow("a/b/link", target, &links).ok()
+        follow("a/b/link", target, &links).ok().map(|(end, _)| end)
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::payload::Commit;
 use super::policy::{BindCommitter, Mode, Policy};
 use super::signature::{self, Believed};
 use super::signer::Signer;
+use super::tree::is_within;
 use super::{changes, payload};
 use crate::git::Oid;
 use crate::model::RepoPath;
@@ -224,7 +225,9 @@ impl<'a> Rules<'a> {
             return;
         }
         let (mut foreign, who) = (self.foreign.borrow_mut(), signer.names.join(","));
-        changed.iter().for_each(|path| foreign.note(path, *id, &who));
+        // Inside the folder the rules have said of each path who may change it.
+        let outside = changed.iter().filter(|path| !is_within(path, applied));
+        outside.for_each(|path| foreign.note(path, *id, &who));
     }
 
     /// The first rule that matches decides; where none does, nobody may.

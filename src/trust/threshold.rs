@@ -20,8 +20,8 @@ pub(super) struct Line<'a> {
 /// Counts who signed the commits on the first-parent line that carry exactly the head's tree.
 ///
 /// What was believed before counts only while the line leads through what is applied now, so that its content is the
-/// head's: otherwise a merge whose first parent is an older approved commit would bring the old content back with the
-/// old approvals. A forge is nobody: its key signs for whoever pressed a button.
+/// head's. What is new counts only where it was made knowing what is applied. Otherwise a merge whose first parent is an
+/// older approved commit, or the end of a branch that was left aside, would bring that content back with its approvals. A forge is nobody: its key signs for whoever pressed a button.
 pub(super) fn judge(rules: &Rules<'_>, line: &Line<'_>, head_signer: Signer) -> Judgement<()> {
     let policy = rules.policy;
     if policy.threshold <= 1 {
@@ -41,6 +41,9 @@ pub(super) fn judge(rules: &Rules<'_>, line: &Line<'_>, head_signer: Signer) -> 
         applied |= at == line.base;
         let links = rules.history.links(&at)?;
         if links.tree != tree || !applied && !line.new.contains(&at) {
+            break;
+        }
+        if !applied && at != line.head && !rules.history.reaches(&at, &line.base)? {
             break;
         }
         let signer = if applied { rules.signer(&at) } else { rules.approval(&at) };

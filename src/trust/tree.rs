@@ -7,7 +7,7 @@ use super::Reason;
 use super::entries::{Entry, Mode, entries};
 use super::fault::{Fault, Judgement};
 use super::history::MAX_OBJECT;
-use super::links::resolve;
+use super::links::{Shown, resolve};
 use crate::git::{Kind, Objects, Oid};
 use crate::model::RepoPath;
 
@@ -23,8 +23,8 @@ const MAX_TARGET: u64 = 4096;
 /// All files of a tree that passed rule 11, links resolved.
 pub(super) type Blobs = BTreeMap<RepoPath, Oid>;
 
-/// Walks the whole tree `root`. Contents are read (and so hashed again) below `applied`, everywhere where it is absent.
-pub(super) fn judge(objects: &Objects, root: &Oid, applied: Option<&RepoPath>) -> Judgement<Blobs> {
+/// Walks the whole tree `root`; also tells how links lead to what they show. Contents are read (and so hashed again) below `applied`, everywhere where it is absent.
+pub(super) fn judge(objects: &Objects, root: &Oid, applied: Option<&RepoPath>) -> Judgement<(Blobs, Shown)> {
     let mut walk = Walk {
         objects,
         applied,
@@ -37,11 +37,11 @@ pub(super) fn judge(objects: &Objects, root: &Oid, applied: Option<&RepoPath>) -
     };
     walk.folder(root, "", 0)?;
     let Walk { mut files, links, .. } = walk;
-    let resolved = resolve(&files, &links, applied)?;
-    files.extend(resolved);
+    let shown = resolve(&files, &links, applied)?;
+    files.extend(shown.iter().map(|(path, way)| (path.clone(), way.file)));
     // A name that is not UTF-8 or holds odd characters was refused; what remains is a plain path.
     let plain = files.into_iter().filter_map(|(path, id)| RepoPath::parse(&path).ok().map(|path| (path, id)));
-    Ok(plain.collect())
+    Ok((plain.collect(), shown))
 }
 
 struct Walk<'a> {

@@ -128,11 +128,12 @@ impl Subject<'_> {
         }
         if let Some(signer) = head_signer {
             self.judge_promotion(&signer)?;
-            threshold::judge(&rules, &Line { head: *head, base: *base, new: &range.new }, signer)?;
+            threshold::judge(&rules, &Line { head: *head, base: self.standing(base), new: &range.new }, signer)?;
         }
         let root_tree = self.history.links(head)?.tree;
-        let files = tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))?;
-        Ok((files, rules.into_foreign()))
+        let (files, shown) =
+            tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))?;
+        Ok((files, rules.into_foreign().through(shown)))
     }
 
     /// Which commits are new. Below a head that nobody who counts has signed, not much is walked to find out.

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use gitwarrant::git::{Algorithm, Canned, Error, Connection, Mirror, Offer, Oid, Plain, Reference, Remote, Transport, Url};
+use gitwarrant::git::{
+    Algorithm, Canned, Connection, Error, Mirror, Offer, Oid, Plain, Reference, Remote, Transport, Url,
+};
 
 use crate::support::loom::{deflate_stored, entry_header};
 use crate::support::repo::Repo;

@@ -37,6 +37,30 @@ fn one_signer_replays_no_old_approvals_by_merging_the_present_into_the_past() {
 }
 
 #[test]
+fn one_signer_brings_back_no_branch_that_was_approved_and_left_aside() {
+    for mode in [Mode::EveryCommit, Mode::Head] {
+        let mut place = Place::new();
+        place.policy.mode = mode;
+        place.policy.threshold = 2;
+        place.git(&["checkout", "-q", "-b", "old"]);
+        place.commit("a", "old", By::Ssh(&place.alice), HOUR);
+        place.signers.commit(&place.repository, "approve", By::Ssh(&place.bob), THEN + 2 * HOUR);
+        place.git(&["checkout", "-q", "main"]);
+        place.commit("a", "fix", By::Ssh(&place.alice), 3 * HOUR);
+        let applied = place.signers.commit(&place.repository, "approve", By::Ssh(&place.bob), THEN + 4 * HOUR);
+        place.applied(&applied);
+        let carol = place.signers.ssh_key("carol@example.org", "ed25519");
+        place.allow(Signers::allowed_signers(&[&place.alice, &place.bob, &carol]));
+        place.git(&["checkout", "-q", "old"]);
+        let merge = ["merge", "-q", "--no-ff", "--no-edit", "--strategy=ours", "main"];
+        run(&mut place.signers.signing(&place.repository, By::Ssh(&carol), THEN + 5 * HOUR, &merge));
+        assert_eq!(place.judge(), Err(Reason::ThresholdNotMet), "{mode:?}: nobody else approved it knowing of the fix");
+        place.signers.commit(&place.repository, "approve", By::Ssh(&place.bob), THEN + 6 * HOUR);
+        assert!(place.judge().is_ok(), "{mode:?}");
+    }
+}
+
+#[test]
 fn an_approval_counts_for_its_own_content_and_not_for_what_follows_or_comes_back() {
     let mut place = Place::new();
     two_approved_changes(&mut place);

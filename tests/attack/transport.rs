@@ -388,7 +388,7 @@ fn only_the_configured_reference_is_asked_for_whatever_else_is_there() {
     std::fs::create_dir_all(served.join("refs/heads")).unwrap();
     std::fs::write(served.join("refs/heads/main"), format!("{}\n", scene.first)).unwrap();
     // Far less than a list of twenty thousand would take.
-    let transport = Https::new(Remote { max_bytes: 5000, ..scene.remote() }).unwrap();
+    let transport = Connection::new(Remote { max_bytes: 5000, ..scene.remote() }).unwrap();
     let fetched = scene.mirror().fetch(&transport, &main_branch()).unwrap();
     assert_eq!(fetched.what().head.to_string(), scene.first);
 }

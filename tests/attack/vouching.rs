@@ -163,6 +163,79 @@ fn inputs_of(place: &Place, folder: &str) -> Result<BTreeSet<String>, Reason> {
     sources.judge_inputs().map(|_| files).map_err(|refusal| refusal.reason())
 }
 
+/// Stages a link, in place of whatever lies there.
+fn stage_link(place: &Place, link: &str, target: &str) {
+    let path = place.repository.join(link);
+    place.git(&["rm", "-rq", "--ignore-unmatch", link]);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(target, path).unwrap();
+    place.git(&["add", "--", link]);
+}
+
+fn rules(place: &mut Place, rules: &[(&str, &str)]) {
+    let rule = |(path, names): &(&str, &str)| PathRuleText {
+        paths: vec![(*path).into()],
+        signers: names.split(' ').map(|name| format!("{name}@example.org")).collect(),
+    };
+    place.policy.path_rules = rules.iter().map(rule).collect();
+}
+
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  a: '1'\n";
+
+#[test]
+fn a_link_outside_the_applied_folder_is_no_way_around_its_path_rule() {
+    // What the link shows is changed, where it lies.
+    let mut place = Place::new();
+    rules(&mut place, &[("apps/bob/**", "bob"), ("**", "alice")]);
+    stage_link(&place, "base", "apps/bob");
+    place.commit("apps/bob/kustomization.yaml", "resources:\n- map.yaml\n", By::Nobody, HOUR);
+    place.commit("apps/bob/map.yaml", MAP, By::Nobody, HOUR);
+    let applied = place.commit("prod/kustomization.yaml", "resources:\n- ../base\n", By::Nobody, HOUR);
+    place.applied(&applied);
+    assert!(inputs_of(&place, "prod").is_ok());
+    place.commit("apps/bob/map.yaml", &MAP.replace('1', "2"), By::Ssh(&place.bob), 2 * HOUR);
+    assert_eq!(inputs_of(&place, "prod"), Err(Reason::PathNotAuthorised));
+    assert!(inputs_of(&place, "apps/bob").is_ok(), "his own");
+
+    // The link itself is turned to what others have written.
+    let mut place = Place::new();
+    rules(&mut place, &[("current", "bob"), ("**", "alice")]);
+    for release in ["v1", "v2"] {
+        place.commit(&format!("releases/{release}/kustomization.yaml"), "resources:\n- map.yaml\n", By::Nobody, HOUR);
+        place.commit(&format!("releases/{release}/map.yaml"), &MAP.replace('1', release), By::Nobody, HOUR);
+    }
+    stage_link(&place, "current", "releases/v1");
+    let applied = place.commit("prod/kustomization.yaml", "resources:\n- ../current\n", By::Nobody, HOUR);
+    place.applied(&applied);
+    stage_link(&place, "current", "releases/v2");
+    place.signers.commit(&place.repository, "newer", By::Ssh(&place.bob), THEN + 2 * HOUR);
+    assert_eq!(inputs_of(&place, "prod"), Err(Reason::PathNotAuthorised));
+
+    // A folder is replaced by a link to another one.
+    let mut place = Place::new();
+    rules(&mut place, &[("base/**", "bob alice"), ("**", "alice")]);
+    place.commit("base/web/kustomization.yaml", "resources: []\n", By::Nobody, HOUR);
+    let applied = place.commit("prod/kustomization.yaml", "resources:\n- ../base/web\n", By::Nobody, HOUR);
+    place.applied(&applied);
+    stage_link(&place, "base/web", "evil");
+    place.commit("base/evil/map.yaml", MAP, By::Ssh(&place.bob), 2 * HOUR);
+    place.commit("base/evil/kustomization.yml", "resources:\n- map.yaml\n", By::Ssh(&place.bob), 2 * HOUR);
+    assert_eq!(inputs_of(&place, "prod"), Err(Reason::PathNotAuthorised));
+}
+
+#[test]
+fn what_a_rule_lets_somebody_change_inside_the_applied_folder_is_theirs() {
+    let mut place = Place::new();
+    rules(&mut place, &[("prod/apps/**", "bob"), ("**", "alice")]);
+    place.commit("prod/apps/map.yaml", MAP, By::Nobody, HOUR);
+    let applied = place.commit("prod/kustomization.yaml", "resources:\n- apps/map.yaml\n", By::Nobody, HOUR);
+    place.applied(&applied);
+    place.commit("prod/apps/map.yaml", &MAP.replace('1', "2"), By::Ssh(&place.bob), 2 * HOUR);
+    assert!(inputs_of(&place, "prod").is_ok());
+    place.commit("prod/kustomization.yaml", "resources: []\n", By::Ssh(&place.bob), 3 * HOUR);
+    assert_eq!(inputs_of(&place, "prod"), Err(Reason::PathNotAuthorised));
+}
+
 #[test]
 fn a_base_outside_the_applied_folder_is_no_way_around_its_path_rule() {
     let mut place = Place::new();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use gitwarrant::git::{Checked, Commit, Fetched, Connection, Mirror, Oid, Plain, Reference, Remote, Url};
+use gitwarrant::git::{Checked, Commit, Connection, Fetched, Mirror, Oid, Plain, Reference, Remote, Url};
 use gitwarrant::trust::{Base, Policy, PolicyInput, SignersText, verify};
 use jiff::Timestamp;
 use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
