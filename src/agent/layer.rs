@@ -7,6 +7,7 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use crate::api::{PostBuild, SubstituteFrom, SubstituteKind, SyncSpec};
+use crate::cluster::{self, Acting};
 use crate::kustomize::{BadName, Layer, Variable, Variables};
 use crate::secret::Secret;
 
@@ -15,14 +16,16 @@ use super::desk::Desk;
 use super::outcome::Outcome;
 
 /// The layer of a Sync in `namespace`.
-pub(super) async fn layer(desk: &Desk, spec: &SyncSpec, namespace: &str) -> Result<Layer, Outcome> {
+///
+/// What it names is read with the rights of its ServiceAccount: who may write Syncs gets at nothing that way.
+pub(super) async fn layer(cluster: &Acting, spec: &SyncSpec, namespace: &str) -> Result<Layer, Outcome> {
     let layer = Layer::read(fields(spec).to_string());
     let mut layer = layer.map_err(|error| Outcome::stalled(error.code().as_str(), error.to_string()))?;
     if let Some(common) = &spec.common_metadata {
         (layer.labels, layer.annotations) = (common.labels.clone(), common.annotations.clone());
     }
     if let Some(build) = &spec.post_build {
-        layer.variables = Some(variables(desk, build, namespace).await?);
+        layer.variables = Some(variables(cluster, build, namespace).await?);
     }
     Ok(layer)
 }
@@ -47,7 +50,7 @@ fn fields(spec: &SyncSpec) -> Value {
     fields
 }
 
-async fn variables(desk: &Desk, build: &PostBuild, namespace: &str) -> Result<Variables, Outcome> {
+async fn variables(cluster: &Acting, build: &PostBuild, namespace: &str) -> Result<Variables, Outcome> {
     let bad = |from: &str, error: &BadName| Outcome::stalled("bad-variable", format!("{from}: {error}"));
     let mut variables = Variables::default();
     for from in &build.substitute_from {
@@ -56,11 +59,11 @@ async fn variables(desk: &Desk, build: &PostBuild, namespace: &str) -> Result<Va
             SubstituteKind::Sealed => "Secret",
         };
         let what = format!("{kind} {namespace}/{} of spec.postBuild", from.name);
-        let entries = match entries(desk, from, namespace, &what).await {
+        let entries = match entries(cluster, from, &what).await {
             Ok(Some(entries)) => entries,
             Ok(None) if from.optional => continue,
             Ok(None) => {
-                let remedy = "make it, and let the agent's ServiceAccount read it with a RoleBinding";
+                let remedy = "make it, and let the Sync's ServiceAccount read it";
                 return Err(Outcome::no_answer(&Error::Absent { what, remedy }));
             }
             Err(error) => return Err(Outcome::no_answer(&error)),
@@ -77,22 +80,22 @@ async fn variables(desk: &Desk, build: &PostBuild, namespace: &str) -> Result<Va
 }
 
 async fn entries(
-    desk: &Desk,
+    cluster: &Acting,
     from: &SubstituteFrom,
-    namespace: &str,
     what: &str,
 ) -> Result<Option<BTreeMap<String, Variable>>, Error> {
-    let failed = |source: kube::Error| Error::request(what.to_owned(), &source);
+    let failed = |error: cluster::Error| {
+        let (code, class) = (error.to_string(), error.class());
+        Error::Api { what: what.to_owned(), code, class }
+    };
     Ok(match from.kind {
         SubstituteKind::Open => {
-            let api = Api::<ConfigMap>::namespaced(desk.client.clone(), namespace);
-            let found = api.get_opt(&from.name).await.map_err(failed)?;
+            let found: Option<ConfigMap> = cluster.source("configmaps", &from.name).await.map_err(failed)?;
             let open = |(name, text)| (name, Variable::Open(text));
             found.map(|map| map.data.unwrap_or_default().into_iter().map(open).collect())
         }
         SubstituteKind::Sealed => {
-            let api = Api::<Held>::namespaced(desk.client.clone(), namespace);
-            let found = api.get_opt(&from.name).await.map_err(failed)?;
+            let found: Option<Held> = cluster.source("secrets", &from.name).await.map_err(failed)?;
             found.map(|held| {
                 let entries = held.data.unwrap_or_default().into_iter();
                 entries.map(|(name, value)| (name, sealed(value.0))).collect()

@@ -176,7 +176,7 @@ impl Work<'_> {
             return self.with_health(&cluster, ledger, Outcome::unchanged(ledger.spec(), polled)).await;
         }
         memory.settled = None;
-        let wanted = match self.wanted(repository, policy, ledger).await {
+        let wanted = match self.wanted(&cluster, repository, policy, ledger).await {
             Ok(wanted) => wanted,
             Err(outcome) => return outcome,
         };
@@ -321,7 +321,13 @@ impl Work<'_> {
         Some(format!("{} {} {ours} {theirs} {keys} {variables}{approved}", commit.head, policy.digest()))
     }
 
-    async fn wanted(&self, repository: &Repository, policy: Policy, ledger: &Ledger) -> Result<Wanted, Outcome> {
+    async fn wanted(
+        &self,
+        cluster: &Acting,
+        repository: &Repository,
+        policy: Policy,
+        ledger: &Ledger,
+    ) -> Result<Wanted, Outcome> {
         let spec = &self.sync.spec;
         let path =
             RepoPath::root().resolve(&spec.path).map_err(|error| Outcome::stalled("bad-path", error.to_string()))?;
@@ -355,7 +361,7 @@ impl Work<'_> {
         };
         let base = Base { applied, applied_tag: ledger.spec().tag.clone() };
         let rendering = kustomize::Options::AGENT;
-        let layer = layer::layer(self.desk, spec, &self.sync.namespace().unwrap_or_default()).await?;
+        let layer = layer::layer(cluster, spec, &self.sync.namespace().unwrap_or_default()).await?;
         Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now: self.desk.clock.now() })
     }
 

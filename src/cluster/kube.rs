@@ -10,9 +10,9 @@ use crate::trust::{Origin, Signed};
 
 use super::discovery::Directory;
 use super::memory::Memory;
-use super::request::Requests;
+use super::request::{About, Requests};
 use super::survey::Wanted;
-use super::{Applied, Cluster, Error, Unhealthy, Verb};
+use super::{Applied, Cluster, Error, Trouble, Unhealthy, Verb, path};
 
 /// A connection to an API server, with what the agent has learnt about it. One for the whole agent.
 #[derive(Clone)]
@@ -64,6 +64,29 @@ impl Kube {
         let requests = Requests::new(self.0.client.clone(), &account)
             .map_err(|trouble| Error::one(&account, Verb::Discover, trouble))?;
         Ok(Acting { shared: Arc::clone(&self.0), requests, account, owner })
+    }
+}
+
+impl Acting {
+    /// The object `name` among the `plural` (`configmaps`, `secrets`) of the Sync's own namespace; `None` where there is
+    /// none.
+    ///
+    /// # Errors
+    /// The ServiceAccount may not read it, there is no answer, or it is not of this shape.
+    pub async fn source<T: serde::de::DeserializeOwned>(&self, plural: &str, name: &str) -> Result<Option<T>, Error> {
+        let namespace = Some(self.account.namespace.as_str());
+        let about = About::collection(&self.account, Verb::Get, "", plural, namespace);
+        let path = format!("{}/{}", path::collection("", "v1", namespace, plural), path::encode(name));
+        let failed = |trouble| Error::one(name, Verb::Get, trouble);
+        match self.requests.send(&path, "application/json", None, &about).await {
+            Ok(answer) => {
+                // A parser's own words can quote what it read.
+                let read = serde_json::from_slice(&answer);
+                read.map(Some).map_err(|_| failed(Trouble::Unreadable { what: "the object" }))
+            }
+            Err(Trouble::NotFound) => Ok(None),
+            Err(trouble) => Err(failed(trouble)),
+        }
     }
 }
 
