@@ -28,6 +28,11 @@ impl Secret {
         look(&self.0)
     }
 
+    /// How many bytes it has: for bounds on memory, and for nothing that is shown.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
     /// A second handle on the same memory; nothing is copied.
     #[must_use]
     pub fn share(&self) -> Self {

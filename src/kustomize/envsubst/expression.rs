@@ -14,16 +14,20 @@ const MAX_OUTPUT: usize = 64 << 20;
 /// Upper bound on a text that a pattern is tried on, in characters; every beginning of it is tried.
 const MAX_PATTERN_TEXT: usize = 4096;
 
+/// Upper bound on the characters compared for patterns in one render: a second's work at most.
+const MAX_STEPS: usize = 200_000_000;
+
 /// Puts values in the place of variables, and bounds what comes out.
 pub struct Evaluator<'a> {
     variables: &'a Variables,
     left: usize,
+    steps_left: usize,
 }
 
 impl<'a> Evaluator<'a> {
     /// Of these variables.
     pub fn new(variables: &'a Variables) -> Self {
-        Self { variables, left: MAX_OUTPUT }
+        Self { variables, left: MAX_OUTPUT, steps_left: MAX_STEPS }
     }
 
     /// `text` with every `${...}` evaluated and every `$$` made `$`. `$NAME` without braces is text.
@@ -98,6 +102,7 @@ impl<'a> Evaluator<'a> {
             (second, rest) = (Some(argument), more);
         }
         let rest = closed(rest, name)?;
+        self.afford(name, operator, &value, &first, second.as_deref().unwrap_or_default())?;
         let result = function(name, operator, &value, &first, second.as_deref())?;
         Ok((self.one(&Variable::Open(result))?, rest))
     }
@@ -158,17 +163,39 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn one(&mut self, value: &Variable) -> Result<Joined, Error> {
-        if let Variable::Open(text) = value {
-            let text = text.len();
-            self.left = self.left.checked_sub(text).ok_or_else(|| {
-                Error::new(Code::Limit, format!("variables make more than {MAX_OUTPUT} bytes of text"))
-            })?;
+    /// Refuses before it is done what would cost too much.
+    fn afford(&mut self, name: &str, operator: &str, value: &str, first: &str, second: &str) -> Result<(), Error> {
+        match operator {
+            "/" | "//" if first.is_empty() => {
+                Err(Error::new(Code::Substitution, format!("`${{{name}{operator}...}}` has nothing to look for")))
+            }
+            "//" if value.matches(first).count().saturating_mul(second.len()) > self.left => Err(too_much_text()),
+            "#" | "##" | "%" | "%%" => {
+                let steps = value.len().saturating_mul(value.len()).saturating_mul(first.len());
+                self.steps_left = self.steps_left.checked_sub(steps).ok_or_else(|| {
+                    let text = format!("`${{{name}{operator}...}}`: patterns are tried in more than {MAX_STEPS} steps");
+                    Error::new(Code::Limit, text)
+                })?;
+                Ok(())
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn one(&mut self, value: &Variable) -> Result<Joined, Error> {
+        let length = match value {
+            Variable::Open(text) => text.len(),
+            Variable::Sealed(secret) => secret.size(),
+        };
+        self.left = self.left.checked_sub(length).ok_or_else(too_much_text)?;
         let mut joined = Joined::default();
         joined.push_variable(value);
         Ok(joined)
     }
+}
+
+fn too_much_text() -> Error {
+    Error::new(Code::Limit, format!("variables make more than {MAX_OUTPUT} bytes of text"))
 }
 
 fn name(text: &str) -> Result<(&str, &str), Error> {

@@ -97,3 +97,27 @@ fn a_name_that_no_expression_could_use_is_refused() {
     }
     variables.insert("_a1", Variable::Open(String::new())).unwrap();
 }
+
+/// Evaluates with an open and a sealed value of 64 KiB each.
+fn large(text: &str) -> Result<(), String> {
+    let mut variables = Variables::default();
+    let value = "a".repeat(64 << 10);
+    variables.insert("open", Variable::Open(value.clone())).unwrap();
+    variables.insert("short", Variable::Open("a".repeat(4000))).unwrap();
+    variables.insert("sealed", Variable::Sealed(Secret::new(value.into_bytes()))).unwrap();
+    Evaluator::new(&variables).evaluate(text).map(drop).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_would_grow_or_last_without_end_is_refused_before_it_is_done() {
+    let grows = large("${open//a/${open}}").unwrap_err();
+    assert!(grows.contains("more than"), "{grows}");
+    let sealed = large(&"${sealed}".repeat(2000)).unwrap_err();
+    assert!(sealed.contains("more than"), "{sealed}");
+    let lasts = large(&format!("${{short##{}b}}", "*a".repeat(1000))).unwrap_err();
+    assert!(lasts.contains("steps"), "{lasts}");
+    for nothing in ["${open///x}", "${open//}", "${open//${open:0:0}/${open}}"] {
+        assert!(large(nothing).is_err(), "{nothing}");
+    }
+    assert_eq!(large("${open}${sealed}${open//b/c}${short%a}"), Ok(()));
+}
