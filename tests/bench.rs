@@ -14,6 +14,7 @@
 
 mod measure {
     pub mod cluster;
+    pub mod kustomize;
     pub mod report;
     pub mod sops;
     pub mod trust;
@@ -24,6 +25,7 @@ mod support {
     pub mod gitserver;
     pub mod gotool;
     pub mod loom;
+    pub mod reference;
     pub mod signing;
     pub mod story;
     pub mod tools;
@@ -35,8 +37,12 @@ use measure::report::Report;
 type Group = (&'static str, fn(&mut Report));
 
 /// All groups, in the order in which they are measured.
-const GROUPS: &[Group] =
-    &[("trust", measure::trust::measure), ("sops", measure::sops::measure), ("cluster", measure::cluster::measure)];
+const GROUPS: &[Group] = &[
+    ("trust", measure::trust::measure),
+    ("sops", measure::sops::measure),
+    ("kustomize", measure::kustomize::measure),
+    ("cluster", measure::cluster::measure),
+];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();

@@ -185,7 +185,7 @@ fn made(next: Option<&Part>, last: Kind) -> Tree {
         Some(Part::Field(_) | Part::Every) => Kind::Map,
     };
     match kind {
-        Kind::Scalar => Tree::Leaf(Leaf::Open { text: String::new(), tag: Tag::Null }),
+        Kind::Scalar => Tree::Leaf(Leaf::Open { text: String::new(), tag: Tag::Untyped }),
         Kind::List => Tree::List(Vec::new()),
         Kind::Map => Tree::Map(Fields::default()),
     }

@@ -134,11 +134,8 @@ fn set(options: &FieldOptions, target: &mut Tree, value: &Tree) -> Result<(), Er
     match (target, value) {
         (Tree::Leaf(leaf), Tree::Leaf(new)) => {
             *leaf = match (&*leaf, new) {
-                (Leaf::Open { text: old, tag: Tag::Null }, Leaf::Open { .. }) if !old.is_empty() => {
-                    let text = "the target is a null; write an empty text in its place";
-                    return Err(Error::new(Code::UnserializableValue, text));
-                }
-                (Leaf::Open { tag: Tag::Null, .. }, Leaf::Open { text, .. }) => made(text),
+                (Leaf::Open { text: old, tag: Tag::Untyped }, Leaf::Open { text, .. }) if old.is_empty() => made(text),
+                // A null that was written stays one: another text on it is refused in the end, if it is still there.
                 (Leaf::Open { tag, .. }, Leaf::Open { text, .. }) => Leaf::Open { text, tag: *tag },
                 (_, new) => new,
             };
@@ -154,7 +151,7 @@ fn set(options: &FieldOptions, target: &mut Tree, value: &Tree) -> Result<(), Er
     }
 }
 
-/// What is in a field that was made for it, or that held nothing.
+/// What is in a field that was made for it.
 fn made(text: String) -> Leaf {
     match Tree::plain(text) {
         Tree::Leaf(Leaf::Open { text, tag: Tag::Null }) if text.is_empty() => {

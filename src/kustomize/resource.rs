@@ -256,7 +256,8 @@ impl Resource {
         }
         let (id, place) = (self.id(), self.place);
         let Some(node) = self.body.into_node() else {
-            let text = "a text was put where a number, a boolean or a date stood; put quotes around the original";
+            let text =
+                "a text was put where a null, a number, a boolean or a date stood; put quotes around the original";
             return Err(Error::new(Code::UnserializableValue, text).at(place).of(id));
         };
         Ok((node, place))

@@ -36,7 +36,7 @@ pub enum Tag {
     Quoted,
     /// Text put into a field made for it: what YAML takes it for in the end, unless a merge makes it a text before.
     Untyped,
-    /// Null; the text tells a written one from a value left out.
+    /// Null.
     Null,
     /// A boolean.
     Bool,
@@ -275,7 +275,7 @@ impl Leaf {
 fn value(text: String, tag: Tag) -> Option<Value> {
     let name = match tag {
         Tag::Text | Tag::Quoted => return Some(Value::Text(text)),
-        Tag::Null => return Some(Value::Null),
+        Tag::Null => "tag:yaml.org,2002:null",
         Tag::Untyped => return yaml::resolve(&text, Style::Plain, None)?.value(),
         Tag::Bool => "tag:yaml.org,2002:bool",
         Tag::Int => "tag:yaml.org,2002:int",

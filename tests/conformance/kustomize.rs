@@ -120,6 +120,8 @@ fn own_differences_are_as_listed() {
     let found = patched("Deployment", "- {op: copy, from: /metadata/annotations, path: /spec/copy}").unwrap();
     assert_eq!(found["spec"]["copy"], json!({}));
     assert_eq!(patched("Service", "- {op: nope, path: /a}").unwrap_err(), "json-patch-failed");
+    let flow = "resources: [d.yaml]\npatches: [{target: {kind: Deployment}, patch: '[{op: remove, path: /spec}]'}]\n";
+    assert_eq!(of_deployment(flow).unwrap().get("spec"), None);
 }
 
 /// Expected values are those of kustomize 5.8.2.
@@ -144,6 +146,31 @@ fn what_random_cases_do_not_reach_is_as_in_kustomize() {
                        targets: [{select: {kind: Deployment}, fieldPaths: [spec.made], options: {create: true}}]\n";
     let label = |text: &str| format!("{replacement}labels: [{{pairs: {{app: '{text}'}}}}]\n");
     assert_eq!(of_deployment(&label("3")).unwrap()["spec"]["made"], 3);
+}
+
+/// Expected values are those of kustomize 5.8.2.
+#[test]
+fn a_text_put_on_a_null_is_refused_only_where_it_stays() {
+    let render = |null: &str, value: &str, top: &str| {
+        let manifest = format!("apiVersion: e/v1\nkind: Thing\nmetadata: {{name: a}}\nspec:\n  none: {null}\n");
+        let base = format!(
+            "resources: [m.yaml]\nreplacements:\n- sourceValue: '{value}'\n  targets: [{{select: {{kind: Thing}}, \
+             fieldPaths: [spec.none]}}]\n"
+        );
+        let top = format!("resources: [../base]\n{top}");
+        let files = [("base/m.yaml", manifest), ("base/kustomization.yaml", base), ("top/kustomization.yaml", top)];
+        let files = files.map(|(path, text)| (RepoPath::parse(path).unwrap(), text.into_bytes()));
+        rendered(BTreeMap::from(files), &RepoPath::parse("top").unwrap(), PLAIN)
+    };
+    for null in ["null", "~", "NULL", ""] {
+        for value in ["", "~", "null"] {
+            assert_eq!(render(null, value, "").unwrap()[0]["spec"], json!({"none": Value::Null}), "{value} on {null}");
+        }
+        assert_eq!(render(null, "text", "").unwrap_err(), "unserializable-value");
+        let gone = "configMapGenerator: [{name: b}]\npatches: [{patch: '{apiVersion: e/v1, kind: Thing, metadata: {name: \
+                    a}, $patch: delete}'}]\n";
+        assert_eq!(render(null, "text", gone).unwrap().len(), 1);
+    }
 }
 
 /// Compares one case with what the real kustomize did.
