@@ -54,10 +54,13 @@ impl Proof {
     /// force; without that the older digest stays, so that the next process looks again.
     pub(super) fn settle(self, spec: &mut WarrantSpec, inventory: Vec<api::Entry>, believed: bool) {
         let moves = spec.applied.as_ref() != Some(&self.commit);
-        spec.rolled_back_to = self.rollback_to.filter(|to| {
-            let now = moves && spec.applied.is_some() && *to == self.commit;
-            now || spec.rolled_back_to.as_ref() == Some(to)
-        });
+        if moves && spec.applied.is_some() && self.rollback_to.as_ref() == Some(&self.commit) {
+            spec.left_behind = spec.applied.take();
+            spec.rolled_back_to = self.rollback_to;
+        } else if spec.rolled_back_to.is_none() || spec.rolled_back_to != self.rollback_to {
+            // Another order stands now, or none: what the last one left is a commit like others.
+            (spec.rolled_back_to, spec.left_behind) = (None, None);
+        }
         if moves {
             spec.signers = self.signers;
         }

@@ -181,14 +181,19 @@ impl Work<'_> {
             Err(outcome) => return outcome,
         };
         let wanted = self.look_again(polled, ledger, memory, wanted).await;
-        let believed = memory.reviewed.as_ref().is_some_and(|reviewed| reviewed.distrusted.is_none());
+        let believed = memory
+            .reviewed
+            .as_ref()
+            .is_some_and(|reviewed| reviewed.distrusted.is_none() && reviewed.of == reviewing(ledger, &wanted));
         let (newest, wanted, telling) = match &polled.head {
             Ok((commit, objects)) => {
                 let fetched = Fetched::new(commit.clone(), objects.clone());
                 let (newest, wanted) = self.judge(fetched, wanted, &memory.judging).await;
                 let by = newest.as_ref().map(|admitted| {
                     let signer = admitted.origin().judged().first();
-                    signer.map(|judged| (judged.signer.clone(), judged.key.clone())).or_else(|| recorded(ledger))
+                    signer
+                        .map(|judged| (judged.signer.clone(), judged.key.clone()))
+                        .or_else(|| recorded(ledger, &commit.head))
                 });
                 let by = by.map_err(Held::clone);
                 // Told beside the work: nobody waits for the telling.
@@ -236,7 +241,7 @@ impl Work<'_> {
     async fn look_again(&self, polled: &Polled, ledger: &Ledger, memory: &mut Memory, wanted: Wanted) -> Wanted {
         let spec = ledger.spec();
         let digest = wanted.policy.digest().to_owned();
-        let of = (spec.applied.clone().unwrap_or_default(), digest.clone());
+        let of = reviewing(ledger, &wanted);
         if memory.reviewed.as_ref().is_some_and(|reviewed| reviewed.of == of) {
             return wanted;
         }
@@ -264,7 +269,7 @@ impl Work<'_> {
             Ok(Err(Held { stage: Stage::Rendering, .. })) => return returned(wanted),
             Ok(Err(held)) => {
                 let message = format!(
-                    "what is applied would not be believed today: {}. It stays applied; revert what it changed, or trust its signer again",
+                    "what is applied would not be believed today: {}. It stays applied. Look at what it changed and revert that; this is said until its signer is trusted again or the Sync begins anew with a trust.root behind it",
                     held.message
                 );
                 Some(Holds::yes(reason(&held.code), message))
@@ -359,7 +364,10 @@ impl Work<'_> {
             agent: Agent { namespace: self.desk.settings.namespace.clone(), ..Agent::default() },
             ..Limits::default()
         };
-        let base = Base { applied, applied_tag: ledger.spec().tag.clone() };
+        let standing =
+            ledger.spec().rolled_back_to.as_ref().filter(|to| repository.spec.trust.rollback_to.as_ref() == Some(to));
+        let left_behind = standing.and(ledger.spec().left_behind.as_deref()).and_then(|left| left.parse().ok());
+        let base = Base { applied, applied_tag: ledger.spec().tag.clone(), left_behind };
         let rendering = kustomize::Options::AGENT;
         let layer = layer::layer(cluster, spec, &self.sync.namespace().unwrap_or_default()).await?;
         Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now: self.desk.clock.now() })
@@ -391,8 +399,15 @@ impl Work<'_> {
 }
 
 /// Who signed what is applied, and with which key, by the record.
-fn recorded(ledger: &Ledger) -> Option<(String, String)> {
-    ledger.spec().signers.first().map(|signature| (signature.signer.clone(), signature.key.clone()))
+fn recorded(ledger: &Ledger, head: &Oid) -> Option<(String, String)> {
+    let spec = ledger.spec();
+    let of_head = spec.applied.as_deref() == Some(head.to_string().as_str());
+    spec.signers.first().filter(|_| of_head).map(|signature| (signature.signer.clone(), signature.key.clone()))
+}
+
+/// What a review is of: the commit that is applied, and the policy that is in force.
+fn reviewing(ledger: &Ledger, wanted: &Wanted) -> (String, String) {
+    (ledger.spec().applied.clone().unwrap_or_default(), wanted.policy.digest().to_owned())
 }
 
 /// What was lent to a thread that has ended.

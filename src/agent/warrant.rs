@@ -139,6 +139,7 @@ impl Ledger {
                 tag: None,
                 tag_object: None,
                 rolled_back_to: None,
+                left_behind: None,
                 pending: None,
                 signers: Vec::new(),
                 policy_digest: None,

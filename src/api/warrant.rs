@@ -51,6 +51,10 @@ pub struct WarrantSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
     pub rolled_back_to: Option<String>,
+    /// The commit that was applied before that: while `trust.rollbackTo` stands, nothing that holds it is taken again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
+    pub left_behind: Option<String>,
     /// The commit that is being applied: written before the first request, cleared after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]

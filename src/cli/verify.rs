@@ -145,7 +145,8 @@ fn base(args: &Args, repository: &Repository) -> Result<Base, Failure> {
             .map(|found| found.what().head)
             .map_err(|error| Failure::because(error.code(), "--applied", &error)),
     };
-    Ok(Base { applied: args.applied.as_deref().map(full).transpose()?, applied_tag: args.applied_tag.clone() })
+    let applied = args.applied.as_deref().map(full).transpose()?;
+    Ok(Base { applied, applied_tag: args.applied_tag.clone(), left_behind: None })
 }
 
 fn path(text: &str) -> Result<RepoPath, Failure> {

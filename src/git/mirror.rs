@@ -43,8 +43,9 @@ impl Mirror {
     /// server from answering: in all these cases nothing is known, and nothing follows from it.
     pub fn check(transport: &dyn Transport, reference: &Reference, known: Option<&Commit>) -> Result<Checked, Error> {
         let (_, offer) = ask(transport, reference)?;
-        let known = known.map(|commit| commit.tag.unwrap_or(commit.head));
-        Ok(if known == Some(offer.id) { Checked::Unmoved } else { Checked::Moved(offer) })
+        // The same object under another name is another thing: whoever judges tags looks at their names.
+        let known = known.map(|commit| (commit.tag.unwrap_or(commit.head), commit.reference.as_str()));
+        Ok(if known == Some((offer.id, &offer.name)) { Checked::Unmoved } else { Checked::Moved(offer) })
     }
 
     /// What `reference` points at now, with its objects. Only what is missing is downloaded.

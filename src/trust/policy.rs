@@ -241,7 +241,8 @@ fn seconds(field: &str, given: Option<u64>, default: i64) -> Result<i64, ConfigE
     }
 }
 
-/// Every part with its length before it, so that no two configurations hash alike.
+/// Every part with its length before it, so that no two configurations hash alike. `rollbackTo` is left out: it is an
+/// order that is spent once, and says nothing about who is believed.
 fn digest(input: &PolicyInput) -> String {
     let mut hash = Hash(sha2::Sha256::new());
     hash.text("gitwarrant trust 1");
@@ -277,7 +278,6 @@ fn digest(input: &PolicyInput) -> String {
     });
     hash.list(&input.revoked_principals);
     hash.list(&input.no_touch_allowed);
-    hash.option(input.rollback_to.as_deref().map(str::as_bytes));
     for skew in [input.max_future_skew, input.max_backward_skew] {
         hash.option(skew.map(u64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }

@@ -6,6 +6,7 @@ use super::Reason;
 use super::fault::{Fault, Judgement};
 use super::history::{History, Walk};
 use super::policy::{Mode, Policy};
+use super::verify::Base;
 use crate::git::Oid;
 
 /// What lies between the base and the head.
@@ -17,8 +18,8 @@ pub(super) struct Range {
 }
 
 /// The commits that are new, and those to be judged.
-pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied: Option<&Oid>) -> Judgement<Range> {
-    let base = applied.unwrap_or(&policy.root);
+pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, from: &Base) -> Judgement<Range> {
+    let base = from.applied.as_ref().unwrap_or(&policy.root);
     let walk = history.walk(head, Some(base))?;
     refuse_other_root(history, policy, head, base, &walk)?;
     let mut new = walk.met;
@@ -28,6 +29,10 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, applied
             return Err(not_a_descendant(head, base, old.contains(head)));
         }
         new.retain(|id| !old.contains(id));
+    }
+    if let Some(left) = from.left_behind.filter(|left| new.contains(left)) {
+        let fact = format!("{head} brings back {left}, which was left by trust.rollbackTo; take that out to allow it");
+        return Err(Fault::new(Reason::Rollback, fact).at(left));
     }
     let judge = match policy.mode {
         Mode::EveryCommit => history.parents_first(head, &new)?,

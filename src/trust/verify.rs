@@ -28,6 +28,8 @@ pub struct Base {
     pub applied: Option<Oid>,
     /// The tag applied last, in tag mode.
     pub applied_tag: Option<String>,
+    /// What `rollbackTo` has led away from, while that stands: nothing that holds it is taken again.
+    pub left_behind: Option<Oid>,
 }
 
 /// Judges the fetched head and its history by `policy`, `now`; `path` is the folder that will be applied.
@@ -147,7 +149,7 @@ impl Subject<'_> {
         let chosen = [Some(&self.policy.root), self.base.applied.as_ref(), self.policy.rollback_to.as_ref()];
         let doubt = signed.err().filter(|_| !chosen.contains(&Some(head)));
         self.history.allow(if doubt.is_some() { MAX_STEPS_BELOW_DOUBT } else { MAX_STEPS });
-        let range = range::decide(self.history, self.policy, head, self.base.applied.as_ref());
+        let range = range::decide(self.history, self.policy, head, self.base);
         self.history.allow(MAX_STEPS);
         range.map_err(|fault| match doubt {
             Some(doubt) if fault.reason == Reason::LimitExceeded => doubt,

@@ -82,6 +82,27 @@ fn a_branch_that_goes_back_or_aside_is_refused_unless_exactly_that_was_asked_for
 }
 
 #[test]
+fn what_a_rollback_left_does_not_come_back_by_itself_or_in_a_merge() {
+    let mut place = Place::new();
+    let first = place.commit("a", "1", By::Ssh(&place.alice), HOUR);
+    let left = place.commit("a", "2", By::Ssh(&place.alice), 2 * HOUR);
+    place.applied(&first);
+    assert!(place.judge().is_ok());
+    place.base.left_behind = Some(left.parse().unwrap());
+    assert_eq!(place.judge(), Err(Reason::Rollback));
+    place.git(&["branch", "left"]);
+    place.git(&["reset", "-q", "--hard", &first]);
+    let onwards = place.commit("b", "1", By::Ssh(&place.alice), 3 * HOUR);
+    assert!(place.judge().is_ok(), "the branch goes on without it");
+    place.applied(&onwards);
+    place.signers.merge(&place.repository, "left", By::Ssh(&place.alice), THEN + 4 * HOUR);
+    assert_eq!(place.judge(), Err(Reason::Rollback));
+    // `rollbackTo` may also name what lies ahead; then what was left is part of all that follows.
+    place.base.left_behind = Some(first.parse().unwrap());
+    assert!(place.judge().is_ok());
+}
+
+#[test]
 fn what_was_applied_is_not_judged_again() {
     let mut place = Place::new();
     let unsigned = place.commit("a", "1", By::Nobody, HOUR);

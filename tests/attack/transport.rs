@@ -113,6 +113,14 @@ fn the_newest_tag_of_a_range_is_followed() {
     let fetched = scene.mirror().fetch(&scene.transport(), &range("1.x")).unwrap();
     assert_eq!((&*fetched.what().reference, fetched.what().head.to_string()), ("refs/tags/v1.2.0", second.clone()));
     assert!(fetched.what().tag.is_some());
+    // The same tag object under a higher name is no quiet day: whoever judges must see that name.
+    let (known, _) = fetched.into_parts();
+    assert_eq!(Mirror::check(&scene.transport(), &range("1.x"), Some(&known)).unwrap(), Checked::Unmoved);
+    scene.repo.git(&["update-ref", "refs/tags/v1.9.0", "refs/tags/v1.2.0"]);
+    scene.push();
+    let moved = Mirror::check(&scene.transport(), &range("1.x"), Some(&known)).unwrap();
+    assert!(matches!(moved, Checked::Moved(offer) if offer.name == "refs/tags/v1.9.0"));
+    scene.repo.git(&["update-ref", "-d", "refs/tags/v1.9.0"]);
     let error = scene.mirror().fetch(&scene.transport(), &range("3.x")).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Gone { .. }), "{error}");
     // In a working copy as over the network, packed or not.

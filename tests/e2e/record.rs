@@ -150,9 +150,15 @@ fn rollback_to_lets_one_older_commit_in_once() {
         scene.comes("settings", "blue").await;
         let warrant = scene.warrants().get("app").await.unwrap();
         assert_eq!(warrant.data["spec"]["rolledBackTo"], json!(old));
+        assert_eq!(warrant.data["spec"]["leftBehind"], json!(newer));
+        // Whoever has the server cannot bring back what the administrator left.
         scene.push(&newer).await;
-        scene.applied(&newer).await;
-        scene.comes("settings", "red").await;
+        let message = scene.refused(&newer, "Rollback").await;
+        assert!(message.contains("trust.rollbackTo"), "{message}");
+        scene.holds("blue").await;
+        scene.git(&["reset", "--quiet", "--hard", &old]);
+        scene.write_map("settings", "red");
+        scene.ship().await;
         scene.push(&old).await;
         scene.refused(&old, "Rollback").await;
         scene.holds("red").await;

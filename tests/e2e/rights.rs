@@ -218,3 +218,31 @@ async fn rests(scene: &Scene, ask: &str) {
     assert_eq!(scene.value("settings").await.as_deref(), Some("blue"));
     assert_eq!(scene.value("limits").await, None);
 }
+
+#[test]
+fn variables_are_read_with_the_rights_of_the_account_and_not_with_the_agents() {
+    play("variables", async |scene| {
+        scene.begin().await;
+        let meta = |name: &str| json!({"name": name, "namespace": scene.name});
+        for object in [
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("colours"), "data": {"colour": "green"}}),
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta("others"), "stringData": {"colour": "hunter2"}}),
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("weak")}),
+        ] {
+            scene.stage.admin.put(&object).await.unwrap();
+        }
+        merge(scene, json!({"spec": {"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": "colours"}]}}}))
+            .await;
+        scene.write_map("settings", "${colour}");
+        scene.ship().await;
+        scene.comes("settings", "green").await;
+        let borrowed = json!({"substituteFrom": [{"kind": "Secret", "name": "others"}]});
+        merge(scene, json!({"spec": {"serviceAccountName": "weak", "postBuild": borrowed}})).await;
+        let refused = |sync: &kube::api::DynamicObject| {
+            is(sync, "Ready", "False")
+                .is_some_and(|(_, message)| message.contains("weak") && message.contains("secrets"))
+        };
+        scene.sync("the account may not read it", refused).await;
+        assert_eq!(scene.value("settings").await.as_deref(), Some("green"));
+    });
+}
