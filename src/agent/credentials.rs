@@ -16,6 +16,7 @@ pub(super) async fn remote(desk: &Arc<Desk>, repository: &Repository) -> Result<
     let plain = if spec.allow_http { Plain::Allow } else { Plain::Refuse };
     let mut remote = Remote::new(Url::parse(&spec.url, plain).map_err(|error| Fault::from(&error))?);
     remote.timeout = spec.timeout.get();
+    remote.proxy.clone_from(&spec.proxy);
     let Some(secret) = &spec.secret_ref else { return Ok(remote) };
     let entries = desk.secret(&desk.settings.namespace, &secret.name, "spec.secretRef").await?;
     let (credentials, ca) = credentials(&secret.name, entries)?;

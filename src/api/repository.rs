@@ -56,6 +56,11 @@ pub struct RepositorySpec {
     /// `ssh://` with `identity`, a private key (`password` where it is encrypted), and `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalName>,
+    /// The proxy to go through, `http://host:port` or `https://host:port`; the agent's environment is never asked. Not for
+    /// `ssh://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512), regex(pattern = "^https?://[^/@]+/?$"))]
+    pub proxy: Option<String>,
     /// Whether the unencrypted `http://` may be used. Signatures still protect what is applied; credentials are
     /// never sent over it, except to this same machine.
     #[serde(default)]

@@ -124,6 +124,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 const MAX_FILE: u64 = 6 << 20;
 
 fn read_key(path: &Path) -> Result<Secret, Failure> {
+    if path.to_string_lossy().to_ascii_uppercase().contains("SECRET-KEY-") {
+        let help = "write it into a file that only you can read, or set SOPS_AGE_KEY; this one has been seen by now";
+        return Err(
+            Failure::new("no-key-file", "a private key stands where the name of its file is expected").help(help)
+        );
+    }
     let name = path.display();
     let failed = |error: &(dyn std::error::Error + 'static)| {
         Failure::because("no-key-file", format!("the key file {name} cannot be read"), error)

@@ -1,5 +1,6 @@
 //! `gitwarrant init`: the Repository manifest for a working copy.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -44,6 +45,18 @@ struct Manifest {
 #[derive(Serialize)]
 struct Metadata {
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'static str>,
+}
+
+/// The signers beside the Repository: there they can be revoked without touching it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignersMap {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Metadata,
+    data: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -87,17 +100,23 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let head = repository.resolve("HEAD").map_err(|error| {
         Failure::because("no-commit", format!("branch {branch} has no commit to pin"), &error).help("commit first")
     })?;
-    let signers = signers(&args.dir, &mut notes)?;
-    let signers_from = match &signers {
-        Some(_) => Vec::new(),
-        None => vec![SignersFrom { config_map: "signers".to_owned() }],
+    let (data, signers) = signers(&args.dir, &mut notes)?;
+    let map = (!data.is_empty()).then(|| SignersMap {
+        api_version: "v1",
+        kind: "ConfigMap",
+        metadata: Metadata { name: SIGNERS.to_owned(), namespace: Some("gitwarrant-system") },
+        data,
+    });
+    let signers_from = match (&map, &signers) {
+        (None, Some(_)) => Vec::new(),
+        (Some(_), _) | (None, None) => vec![SignersFrom { config_map: SIGNERS.to_owned() }],
     };
     let root = head.what().head.to_string();
     notes.push(format!("root: commit {root} and its history are taken as they are; judging begins behind it"));
     let manifest = Manifest {
         api_version: "gitwarrant.io/v1alpha1",
         kind: "Repository",
-        metadata: Metadata { name: args.name.clone().unwrap_or_else(|| name_of(url.as_str())) },
+        metadata: Metadata { name: args.name.clone().unwrap_or_else(|| name_of(url.as_str())), namespace: None },
         spec: Spec {
             allow_http: url.as_str().starts_with("http:"),
             url: url.to_string(),
@@ -106,15 +125,31 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
             trust: Trust { root, signers, signers_from },
         },
     };
-    print(&manifest, args.output, &mut console, &notes)
+    print(&manifest, map.as_ref(), args.output, &mut console, &notes)
 }
 
-fn print(manifest: &Manifest, output: Output, console: &mut Console<'_>, notes: &[String]) -> Result<Outcome, Failure> {
+fn print(
+    manifest: &Manifest,
+    map: Option<&SignersMap>,
+    output: Output,
+    console: &mut Console<'_>,
+    notes: &[String],
+) -> Result<Outcome, Failure> {
     let unprintable =
         |error: &(dyn std::error::Error + 'static)| Failure::because("output", "the manifest cannot be printed", error);
-    let text = match output {
-        Output::Yaml => serde_yaml::to_string(manifest).map_err(|error| unprintable(&error))?,
-        Output::Json => serde_json::to_string_pretty(manifest).map_err(|error| unprintable(&error))? + "\n",
+    let yaml = |error: serde_yaml::Error| unprintable(&error);
+    let text = match (output, map) {
+        (Output::Yaml, None) => serde_yaml::to_string(manifest).map_err(yaml)?,
+        (Output::Yaml, Some(map)) => {
+            let (first, second) =
+                (serde_yaml::to_string(manifest).map_err(yaml)?, serde_yaml::to_string(map).map_err(yaml)?);
+            format!("{first}---\n{second}")
+        }
+        (Output::Json, None) => serde_json::to_string_pretty(manifest).map_err(|error| unprintable(&error))? + "\n",
+        (Output::Json, Some(map)) => {
+            let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [manifest, map]});
+            format!("{list:#}\n")
+        }
     };
     for note in notes {
         writeln!(console.talk, "note: {note}").map_err(|error| unprintable(&error))?;
@@ -172,31 +207,37 @@ fn name_of(url: &str) -> String {
     }
 }
 
-/// What `keys/` says about signers; `None` where it says nothing.
-fn signers(dir: &Path, notes: &mut Vec<String>) -> Result<Option<Signers>, Failure> {
+/// What `keys/` says about signers: entries for the ConfigMap, and what cannot be an entry there.
+fn signers(dir: &Path, notes: &mut Vec<String>) -> Result<(BTreeMap<String, String>, Option<Signers>), Failure> {
     let folder = dir.join("keys");
-    let mut found = Signers {
-        allowed_signers: key_file(&folder.join("allowed_signers"))?,
-        revoked: key_file(&folder.join("revoked"))?,
-        openpgp: Vec::new(),
-    };
-    let mut names: Vec<PathBuf> = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-        Err(_) => Vec::new(),
-    };
-    names.sort();
-    for path in names.iter().filter(|path| path.extension().is_some_and(|extension| extension == "asc")) {
-        let principal = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
-        if let (Some(principal), Some(certificate)) = (principal, key_file(path)?) {
-            found.openpgp.push(Certificate { principal, certificate });
+    let mut data = BTreeMap::new();
+    for name in ["allowed_signers", "revoked"] {
+        data.extend(key_file(&folder.join(name))?.map(|text| (name.to_owned(), text)));
+    }
+    let mut openpgp = Vec::new();
+    let entries = std::fs::read_dir(&folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "asc")) {
+        let Some(principal) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let Some(certificate) = key_file(path)? else { continue };
+        // The names of a ConfigMap's entries hold no `@`.
+        if principal.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.')) {
+            data.insert(format!("{principal}.asc"), certificate);
+        } else {
+            openpgp.push(Certificate { principal: principal.to_owned(), certificate });
         }
     }
-    if found.allowed_signers.is_none() && found.openpgp.is_empty() {
+    if !openpgp.is_empty() {
+        notes.push("signers: certificates of principals with an `@` stand in the Repository; rename the files to have all in the ConfigMap".into());
+    }
+    if !data.contains_key("allowed_signers") && openpgp.is_empty() && data.keys().all(|name| name == "revoked") {
         notes.push("signers: none in keys/ (allowed_signers, PRINCIPAL.asc); put them into ConfigMap `signers`".into());
-        return Ok(None);
+        return Ok((BTreeMap::new(), None));
     }
     notes.push("signers: as in keys/ now; compare each fingerprint with its owner before you apply this".into());
-    Ok(Some(found))
+    let written = (!openpgp.is_empty()).then_some(Signers { allowed_signers: None, revoked: None, openpgp });
+    Ok((data, written))
 }
 
 /// A file of public keys; `None` where there is none, or nothing in it.
@@ -217,6 +258,8 @@ fn key_file(path: &Path) -> Result<Option<String>, Failure> {
     Ok(says_something.then_some(text))
 }
 
+/// Name of the ConfigMap.
+const SIGNERS: &str = "signers";
 /// Upper bound on one file of keys, in bytes; the definition of Repository takes no more.
 const MAX_KEYS: usize = 512 << 10;
 

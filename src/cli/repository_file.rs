@@ -45,7 +45,13 @@ pub(super) fn fetched(
         None => repository.follow(&file.reference),
     };
     let failed = |error: git::Error| Failure::because(error.code(), dir.display(), &error);
-    let (mut commit, objects) = found.map_err(failed)?.into_parts();
+    let absent = |error: git::Error| match revision {
+        Some(_) => failed(error).help("give a full id, a branch, a tag or HEAD; `~` and `^` are not read"),
+        None => {
+            failed(error).help("that is what spec.ref of the Repository names; --head HEAD judges what is checked out")
+        }
+    };
+    let (mut commit, objects) = found.map_err(absent)?.into_parts();
     if let Some(name) = file.reference.full_name().map_err(failed)? {
         commit.reference = name;
     }
@@ -56,8 +62,15 @@ fn understand(file: &str, text: &str) -> Result<RepositoryFile, ConfigError> {
     let refuse = |what: String| ConfigError { file: file.to_owned(), line: None, what };
     let mut repositories = Vec::new();
     let mut maps = Vec::new();
+    let mut documents = Vec::new();
     for document in serde_yaml::Deserializer::from_str(text) {
         let value = serde_yaml::Value::deserialize(document).map_err(|error| refuse(error.to_string()))?;
+        documents.extend(match value.get("items").and_then(|items| items.as_sequence()) {
+            Some(items) if value.get("kind").and_then(|kind| kind.as_str()) == Some("List") => items.clone(),
+            Some(_) | None => vec![value],
+        });
+    }
+    for value in documents {
         let word = |key: &str| value.get(key).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
         match (word("apiVersion").as_str(), word("kind").as_str()) {
             ("gitwarrant.io/v1alpha1", "Repository") => {

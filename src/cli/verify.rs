@@ -75,7 +75,8 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
         Ok(file) => {
             let base = base(args, &repository)?;
             let since = base.applied.unwrap_or(*file.policy.root());
-            let repository_line = format!("{} ({:?})", file.name, file.policy.mode());
+            let judged = args.head.clone().unwrap_or_else(|| file.reference.to_string());
+            let repository_line = format!("{} ({:?}), {judged}", file.name, file.policy.mode());
             heading = Some(Heading { repository: repository_line, since, elapsed: started.elapsed() });
             judge(args, &repository, &file, &base)?
         }

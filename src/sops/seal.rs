@@ -57,7 +57,7 @@ pub enum SealError {
         groups: usize,
     },
     /// A recipient of age.
-    #[error("recipient {recipient:?}: {source}")]
+    #[error("recipient {}: {source}", shown(recipient))]
     Age {
         /// The recipient.
         recipient: String,
@@ -85,6 +85,16 @@ impl SealError {
             SealError::Random(_) => "no-random",
         }
     }
+}
+
+/// A recipient as it may be shown: who confuses the halves of a key gives a private one, which must not reach a log.
+fn shown(recipient: &str) -> String {
+    let public = recipient.starts_with("age1") || recipient.starts_with("ssh-");
+    if public && !recipient.to_ascii_uppercase().contains("SECRET-KEY") {
+        return format!("{recipient:?}");
+    }
+    "(not shown: it does not begin with `age1` or `ssh-`; `age-keygen -y FILE` prints the public half of a key)"
+        .to_owned()
 }
 
 /// The version of sops whose format is written.

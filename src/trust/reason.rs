@@ -161,9 +161,10 @@ impl Reason {
         self.words().remedy
     }
 
-    /// The reason with this code.
+    /// The reason with this code, as commands write it (`unknown-signer`) or as conditions do (`UnknownSigner`).
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+        let plain = |code: &str| code.replace('-', "").to_ascii_lowercase();
+        Self::ALL.iter().copied().find(|reason| plain(reason.code()) == plain(code))
     }
 
     #[allow(clippy::too_many_lines)] // one table, read as one
@@ -203,7 +204,7 @@ impl Reason {
                 code: "malformed-signature",
                 what: "The signature is not exactly one well-formed block",
                 why: "Bytes around or inside a signature that it does not cover can be changed by anybody",
-                remedy: "sign the commit again: `git commit --amend --no-edit -S`",
+                remedy: "sign it again: `git commit --amend --no-edit -S` at the tip, else `git rebase --force-rebase -S COMMIT~1`",
             },
             Reason::UnsupportedSignature => &Words {
                 code: "unsupported-signature",
@@ -215,7 +216,7 @@ impl Reason {
                 code: "unsigned",
                 what: "The commit or tag is not signed",
                 why: "Without a signature its author and content are whatever the server says",
-                remedy: "sign it: `git commit --amend --no-edit -S`",
+                remedy: "sign it: `git commit --amend --no-edit -S` at the tip, else `git rebase --force-rebase -S COMMIT~1`; then push anew",
             },
             Reason::WrongSignatureType => &Words {
                 code: "wrong-signature-type",

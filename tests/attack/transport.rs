@@ -100,6 +100,28 @@ fn unmoved_reference_downloads_nothing() {
 }
 
 #[test]
+fn the_proxy_that_is_named_is_gone_through() {
+    use std::io::{BufRead as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Some(format!("http://{}", listener.local_addr().unwrap()));
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = String::new();
+        std::io::BufReader::new(&stream).read_line(&mut first).unwrap();
+        stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").unwrap();
+        first
+    });
+    // Nobody knows this host: only the proxy can be asked about it.
+    let remote = Remote { proxy, ..remote("http://git.invalid/infra.git") };
+    let error = Connection::new(remote).unwrap().look("refs/heads/main").unwrap_err();
+    assert!(matches!(error, Error::Server { status: 502, .. }), "{error}");
+    assert_eq!(
+        asked.join().unwrap(),
+        "GET http://git.invalid/infra.git/info/refs?service=git-upload-pack HTTP/1.1\r\n"
+    );
+}
+
+#[test]
 fn the_newest_tag_of_a_range_is_followed() {
     let scene = Scene::new();
     scene.repo.git(&["tag", "v1.0.0"]);

@@ -41,12 +41,18 @@ spec:
     name: git
   trust:
     root: {commit}
-    signers:
-      allowedSigners: |
-        {SIGNERS}      openpgp:
-      - principal: bob
-        certificate: |
-          -----BEGIN PGP PUBLIC KEY BLOCK-----
+    signersFrom:
+    - configMap: signers
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: signers
+  namespace: gitwarrant-system
+data:
+  allowed_signers: |
+    {SIGNERS}  bob.asc: |
+    -----BEGIN PGP PUBLIC KEY BLOCK-----
 "
     );
     assert_eq!(text(&output.stdout), expected);
