@@ -55,7 +55,9 @@ impl Accumulator {
         if Arc::ptr_eq(&self.config, more) {
             return Ok(());
         }
-        if self.config.is_empty() {
+        // Only kustomize's own is taken as it is. What a `configurations` file has changed must be merged even onto
+        // nothing: only then do its special fields drop the general ones.
+        if self.config.is_empty() && Arc::ptr_eq(more, Config::builtin()) {
             self.config = Arc::clone(more);
             return Ok(());
         }

@@ -273,3 +273,19 @@ pub fn merge_specs(mine: &mut Vec<FieldSpec>, theirs: &[FieldSpec]) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_fields_merged_onto_nothing_are_the_same_fields() {
+        let mut merged = Config::default();
+        let mut own = Config::clone(Config::builtin());
+        merged.merge(&own).unwrap();
+        for name in SECTIONS {
+            assert_eq!(merged.section(name).unwrap().len(), own.section(name).unwrap().len(), "{name}");
+        }
+        assert_eq!(merged.name_reference.len(), own.name_reference.len());
+    }
+}

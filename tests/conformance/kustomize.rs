@@ -173,6 +173,26 @@ fn a_text_put_on_a_null_is_refused_only_where_it_stays() {
     }
 }
 
+/// Expected names are those of kustomize 5.8.2.
+#[test]
+fn a_configuration_takes_the_place_of_the_default_also_above_its_base() {
+    let files = [
+        (
+            "base/m.yaml",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n---\n{apiVersion: v1, kind: Secret, metadata: {name: b}}\n",
+        ),
+        ("base/kustomization.yaml", "resources: [m.yaml]\nnamePrefix: p-\nconfigurations: [c.yaml]\n"),
+        ("base/c.yaml", "namePrefix: [{path: metadata/name, kind: Secret}]\n"),
+        ("top/kustomization.yaml", "resources: [../base]\nnamePrefix: q-\n"),
+    ];
+    let files = BTreeMap::from(files.map(|(path, text)| (RepoPath::parse(path).unwrap(), text.as_bytes().to_vec())));
+    for (folder, names) in [("base", ["a", "p-b"]), ("top", ["a", "q-p-b"])] {
+        let found = rendered(files.clone(), &RepoPath::parse(folder).unwrap(), PLAIN).unwrap();
+        let found: Vec<_> = found.iter().map(|object| object["metadata"]["name"].as_str().unwrap()).collect();
+        assert_eq!(found, names, "{folder}");
+    }
+}
+
 /// Compares one case with what the real kustomize did.
 fn judge(case: &Path) -> Result<(), String> {
     let about: Value = serde_json::from_slice(&std::fs::read(case.join("case.json")).unwrap()).unwrap();
