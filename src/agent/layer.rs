@@ -143,7 +143,7 @@ pub(super) async fn versions(desk: &Desk, spec: &SyncSpec, namespace: &str) -> O
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Layer, fields};
+    use super::{Layer, Variable, fields, sealed};
     use crate::api::SyncSpec;
 
     fn fields_of(spec: Value) -> Value {
@@ -171,5 +171,20 @@ mod tests {
             "images": [image], "components": ["../c"]});
         assert_eq!(found, expected);
         assert!(Layer::read(found.to_string()).is_ok());
+    }
+
+    #[test]
+    fn a_sealed_variable_is_without_line_ends_and_an_empty_one_is_no_secret() {
+        let size = |value: &[u8]| match sealed(value.to_vec()) {
+            Variable::Sealed(secret) => Some(secret.size()),
+            Variable::Open(text) => {
+                assert_eq!(text, "");
+                None
+            }
+        };
+        assert_eq!(size(b"hunter2"), Some(7));
+        assert_eq!(size(b"hun\nter2\n"), Some(7));
+        assert_eq!(size(b"\n\n"), None);
+        assert_eq!(size(b""), None);
     }
 }

@@ -27,7 +27,8 @@ fn refusal(files: Files) -> &'static str {
         let Ok(opened) = sops::unseal(sources, &keys) else { return "unseal" };
         render(opened, &path, &Options::AGENT).map_or_else(|errors| errors.code(), |_| "rendered")
     })();
-    // A second in the binary that ships; this one is not optimised, and its machine may be busy.
+    // In the binary that ships the slowest takes 0.17 s of CPU time and 51 MiB; this one is not optimised, and its
+    // machine may be busy.
     assert!(begin.elapsed() < Duration::from_secs(20), "took {:?}", begin.elapsed());
     code
 }

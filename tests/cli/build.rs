@@ -75,3 +75,56 @@ fn a_folder_that_is_not_there_is_an_operation_that_failed() {
     let output = build(Path::new("/there/is/no/such/folder"), &[]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// A secretGenerator over a file of variables that is sealed for a key of the fixtures.
+fn generated(value: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        &[
+            ("kustomization.yaml", "secretGenerator: [{name: db, envs: [db.env]}]\n"),
+            ("clear/db.env", &format!("word={value}\n")),
+        ],
+    );
+    let recipient = std::fs::read_to_string(key()).unwrap();
+    let recipient = recipient.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    let mut encrypt = Command::new(env!("CARGO_BIN_EXE_gitwarrant"));
+    encrypt.args(["encrypt", "db.env", "--age", recipient]).current_dir(folder.path().join("clear"));
+    let sealed = encrypt.output().unwrap();
+    assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
+    std::fs::write(folder.path().join("db.env"), sealed.stdout).unwrap();
+    std::fs::remove_dir_all(folder.path().join("clear")).unwrap();
+    folder
+}
+
+fn key() -> String {
+    format!("{}/tests/fixtures/sops/keys/one.agekey", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_name_that_gives_a_short_secret_away_is_warned_of_with_the_way_out() {
+    let warned = |folder: &Path| {
+        let output = build(folder, &["--age-key-file", &key()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (out, talk) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(!format!("{out}{talk}").contains("hunter2") && !out.contains("aHVudGVyMg"), "{out}{talk}");
+        talk
+    };
+    let short = generated("hunter2");
+    let talk = warned(short.path());
+    assert!(talk.starts_with("warning: kustomization.yaml") && talk.contains("disableNameSuffixHash"), "{talk}");
+    let way_out = "secretGenerator: [{name: db, envs: [db.env], options: {disableNameSuffixHash: true}}]\n";
+    write(short.path(), &[("kustomization.yaml", way_out)]);
+    assert_eq!(warned(short.path()), "");
+    assert_eq!(warned(generated("a-secret-of-more-than-sixteen-letters").path()), "");
+}
+
+#[test]
+fn the_digest_is_the_same_wherever_the_tree_lies() {
+    let told = |folder: &Path| String::from_utf8(build(&folder.join("prod"), &["-v"]).stderr).unwrap();
+    let (one, other) = (overlay(), overlay());
+    // Of one line: {"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"p-a"},"data":{"k":"yes"}}
+    let digest = "c901c3eadf90a12d73bda094011a40bef8899c283d4332aa6b113b32b1074cf2";
+    assert_eq!(told(one.path()), format!("1 objects, sha256:{digest} (decrypted values left out)\n"));
+    assert_eq!(told(one.path()), told(other.path()));
+}

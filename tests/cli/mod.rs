@@ -1,6 +1,7 @@
 //! See the files beside this one.
 
 mod build;
+mod build_at;
 mod check;
 mod decrypt;
 mod encrypt;

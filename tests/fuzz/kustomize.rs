@@ -146,3 +146,26 @@ fn bent_variables_never_tell_what_is_sealed() {
         assert!(!text.contains("ZQSECRETQZ"), "{text}");
     });
 }
+
+/// A map that has another order in each render would show.
+#[test]
+fn two_hundred_renders_are_the_same() {
+    let kustomization = "resources: [d.yaml, m.yaml]\nnamePrefix: p-\nnamespace: shop\n\
+        labels: [{pairs: {a: one, b: two, c: three, d: four}, includeSelectors: true}]\n\
+        commonAnnotations: {a: one, b: two, c: three, d: four}\n\
+        configMapGenerator: [{name: g, literals: [a=1, b=2, c=3, d=4], options: {labels: {e: f, g: h, i: j}}}]\n\
+        secretGenerator: [{name: s, literals: [a=1, b=2, c=3, d=4], options: {annotations: {e: f, g: h, i: j}}}]\n\
+        images: [{name: a/b, newTag: '2'}]\nbuildMetadata: [originAnnotations, managedByLabel, transformerAnnotations]\n\
+        patches: [{patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: conf}, data: {z: a, y: b, x: c, w: d}}'}]\n\
+        replacements: [{source: {kind: ConfigMap, name: conf, fieldPath: data.k}, \
+        targets: [{select: {kind: Deployment}, fieldPaths: [spec.q, spec.r], options: {create: true}}]}]\n";
+    let files = [
+        ("app/kustomization.yaml", kustomization.as_bytes()),
+        ("app/d.yaml", DEPLOYMENT.as_bytes()),
+        ("app/m.yaml", MAP.as_bytes()),
+    ];
+    let first = render(&Layer::default(), &files).unwrap();
+    for _ in 1..200 {
+        assert_eq!(render(&Layer::default(), &files).as_ref(), Ok(&first));
+    }
+}
