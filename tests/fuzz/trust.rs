@@ -78,7 +78,9 @@ fn apart(raw: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 fn inside(header: &[u8]) -> Vec<u8> {
     let text = String::from_utf8(header.to_vec()).unwrap();
     let lines = text.lines().map(|line| line.trim_start_matches("gpgsig").trim());
-    let body: String = lines.filter(|line| !line.starts_with(['-', '=']) && !line.is_empty()).collect();
+    // Five characters are a checksum of OpenPGP; a lone `=` may be padding on a line of its own.
+    let sum = |line: &str| line.starts_with('=') && line.len() == 5;
+    let body: String = lines.filter(|line| !line.starts_with('-') && !sum(line) && !line.is_empty()).collect();
     STANDARD.decode(body).unwrap()
 }
 

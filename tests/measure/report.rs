@@ -90,6 +90,7 @@ pub struct Cost {
 
 /// Runs `program` `times` times; the mean of time, the highest of memory. Its output is thrown away.
 pub fn process(times: u32, program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Cost {
+    let own = program.canonicalize().unwrap();
     let (before, begin) = (children_cpu(), Instant::now());
     let mut peak: f64 = 0.0;
     for _ in 0..times {
@@ -102,7 +103,11 @@ pub fn process(times: u32, program: &Path, arguments: &[&str], environment: &[(&
             .spawn()
             .unwrap();
         while child.try_wait().unwrap().is_none() {
-            peak = peak.max(resident(child.id(), "VmHWM").unwrap_or(0.0));
+            // Until it has become the program, a child shows the memory of its parent.
+            let became = std::fs::read_link(format!("/proc/{}/exe", child.id())).is_ok_and(|running| running == own);
+            if became {
+                peak = peak.max(resident(child.id(), "VmHWM").unwrap_or(0.0));
+            }
             std::thread::sleep(Duration::from_micros(100));
         }
         assert!(child.wait().unwrap().success(), "{} {arguments:?} failed", program.display());
