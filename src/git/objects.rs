@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gix::objs::compute_hash;
 use gix::odb::{loose, pack};
@@ -83,8 +83,16 @@ struct Store {
     /// An index could not be read: what is found nowhere else may be in its pack, so it is not called missing.
     unreadable_index: bool,
     loose: loose::Store,
+    tools: Mutex<Tools>,
+}
+
+/// What reading a pack takes, kept from read to read.
+struct Tools {
     /// Results of deltas, so that a long chain is not walked again for each of its members.
-    deltas: Mutex<pack::cache::lru::MemoryCappedHashmap>,
+    deltas: pack::cache::lru::MemoryCappedHashmap,
+    /// Its 47 KiB, made anew for each of a hundred thousand reads with small lasting things in between, would leave as
+    /// many holes in the heap that nothing fits into.
+    inflate: gix::zlib::Inflate,
 }
 
 struct Pack {
@@ -118,8 +126,9 @@ impl Objects {
         std::fs::read_dir(objects)?;
         let options = loose::Options { alloc_limit_bytes: Some(MAX_DECODING), ..loose::Options::default() };
         let loose = loose::Store::at_opts(objects, algorithm.into(), options);
-        let deltas = Mutex::new(pack::cache::lru::MemoryCappedHashmap::new(MAX_REMEMBERED));
-        Ok(Self { store: Arc::new(Store { algorithm, packs, unreadable_index, loose, deltas }) })
+        let deltas = pack::cache::lru::MemoryCappedHashmap::new(MAX_REMEMBERED);
+        let tools = Mutex::new(Tools { deltas, inflate: gix::zlib::Inflate::default() });
+        Ok(Self { store: Arc::new(Store { algorithm, packs, unreadable_index, loose, tools }) })
     }
 
     /// The hash of this repository.
@@ -200,6 +209,10 @@ enum Place<'a> {
 }
 
 impl Store {
+    fn tools(&self) -> MutexGuard<'_, Tools> {
+        self.tools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Kind and size; `None` where they cannot be told. Inflates a few bytes at most.
     fn header(&self, place: &Place<'_>) -> Option<(gix::objs::Kind, u64)> {
         match place {
@@ -210,7 +223,7 @@ impl Store {
                     entry.transpose().map(|entry| entry.map(pack::data::decode::header::ResolvedBase::InPack))
                 };
                 let entry = data.entry(*offset).ok()?;
-                let header = data.decode_header(entry, &mut gix::zlib::Inflate::default(), &base).ok()?;
+                let header = data.decode_header(entry, &mut self.tools().inflate, &base).ok()?;
                 (header.num_deltas <= MAX_DELTA_CHAIN).then_some((header.kind, header.object_size))
             }
         }
@@ -231,9 +244,9 @@ impl Store {
                 };
                 let entry = data.entry(*offset).ok()?;
                 // What is remembered is only ever used to make bytes that are hashed again.
-                let mut deltas = self.deltas.lock().unwrap_or_else(PoisonError::into_inner);
-                let inflate = &mut gix::zlib::Inflate::default();
-                let kind = data.decode_entry(entry, &mut bytes, inflate, &base, &mut *deltas).ok()?.kind;
+                let mut tools = self.tools();
+                let Tools { deltas, inflate } = &mut *tools;
+                let kind = data.decode_entry(entry, &mut bytes, inflate, &base, deltas).ok()?.kind;
                 bytes.shrink_to_fit();
                 Some((kind, bytes))
             }
