@@ -22,7 +22,7 @@ pub struct Args {
 enum Command {
     /// Show every listed key: whose, of what kind, what for, until when
     List(Subject),
-    /// Find keys that are expired, withdrawn or weak, and principals without a key; exit code 1 where there are any
+    /// Find keys that are expired, withdrawn or weak, principals without a key, and files without any; exit code 1 where there are any
     Check(Subject),
 }
 
@@ -61,6 +61,9 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     };
     let keys = policy.keys(now);
     let mut findings: Vec<String> = keys.iter().filter_map(finding).collect();
+    if keys.is_empty() {
+        findings.push(format!("{}: no key is listed; every commit would be refused", subject.file.display()));
+    }
     findings.extend(
         policy.absent(now).iter().map(|name| format!("{}: a rule names it, and no key is listed", plain(name))),
     );

@@ -1,6 +1,7 @@
 //! A verdict as machines of other houses read it: workflow commands of GitHub Actions, and SARIF.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -23,9 +24,13 @@ pub(super) fn github(verdict: &Verdict, objects: &Objects, out: &mut dyn Write) 
 /// The one result, or none, with the rule it breaks.
 ///
 /// Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
-pub(super) fn sarif(verdict: &Verdict, objects: &Objects) -> Value {
+///
+/// Where no file of the history is at fault it points to `policy`, the file that says who is believed: GitHub takes no
+/// result without a file.
+pub(super) fn sarif(verdict: &Verdict, objects: &Objects, policy: &Path) -> Value {
     let rules: Vec<Value> = Reason::ALL.iter().copied().map(rule).collect();
-    let results: Vec<Value> = verdict.reason().map(|reason| result(verdict, reason, objects)).into_iter().collect();
+    let results: Vec<Value> =
+        verdict.reason().map(|reason| result(verdict, reason, objects, policy)).into_iter().collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -47,9 +52,9 @@ fn rule(reason: Reason) -> Value {
     })
 }
 
-fn result(verdict: &Verdict, reason: Reason, objects: &Objects) -> Value {
-    let place = |file: &String| json!({"physicalLocation": {"artifactLocation": {"uri": uri(file)}}});
-    let mut locations: Vec<Value> = files(verdict).iter().take(10).map(place).collect();
+fn result(verdict: &Verdict, reason: Reason, objects: &Objects, policy: &Path) -> Value {
+    let place = |file: &str| json!({"physicalLocation": {"artifactLocation": {"uri": uri(file)}}});
+    let mut locations: Vec<Value> = files(verdict).iter().take(10).map(|file| place(file)).collect();
     let mut result = json!({
         "ruleId": reason.code(),
         "ruleIndex": Reason::ALL.iter().position(|one| *one == reason),
@@ -58,10 +63,10 @@ fn result(verdict: &Verdict, reason: Reason, objects: &Objects) -> Value {
     });
     if let Verdict::Refused(refusal) = verdict {
         let at = refusal.at().unwrap_or(refusal.head()).to_string();
-        if locations.is_empty() {
-            locations.push(json!({"logicalLocations": [{"name": at, "kind": "object"}]}));
-        }
         result["partialFingerprints"] = json!({"commit/v1": at});
+    }
+    if locations.is_empty() {
+        locations.push(place(&policy.to_string_lossy()));
     }
     result["locations"] = json!(locations);
     result

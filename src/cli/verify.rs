@@ -1,6 +1,6 @@
 //! `gitwarrant verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -81,7 +81,8 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
             judge(args, &repository, &file, &base)?
         }
     };
-    show(args.output, &verdict, heading, started, &repository, &mut console).map_err(|error| unwritten(&error))?;
+    show(args.output, &verdict, heading, started, (&repository, file), &mut console)
+        .map_err(|error| unwritten(&error))?;
     Ok(match verdict {
         Verdict::Accepted { .. } => Outcome::Fine,
         Verdict::Refused(_) | Verdict::NoPolicy(_) => Outcome::Finding,
@@ -97,13 +98,13 @@ fn show(
     verdict: &Verdict,
     heading: Option<Heading>,
     started: Instant,
-    repository: &Repository,
+    (repository, policy): (&Repository, &Path),
     console: &mut Console<'_>,
 ) -> std::io::Result<()> {
     match (output, heading) {
         (Output::Json, _) => writeln!(console.out, "{:#}", verdict.json()),
         (Output::Github, _) => report::github(verdict, repository.objects(), console.out),
-        (Output::Sarif, _) => writeln!(console.out, "{:#}", report::sarif(verdict, repository.objects())),
+        (Output::Sarif, _) => writeln!(console.out, "{:#}", report::sarif(verdict, repository.objects(), policy)),
         (Output::Table, Some(heading)) => {
             let heading = Heading { elapsed: started.elapsed(), ..heading };
             verdict.table(&heading, repository.objects(), console)

@@ -24,7 +24,7 @@ pub(super) fn judge(
         return Err(Fault::new(Reason::RevokedKey, format!("key {fingerprint} or its authority is withdrawn")));
     }
     key.refuse_weak()?;
-    let presence = signature.verify(payload)?;
+    let presence = signature.verify(payload, allowed.lines().iter().map(|line| &line.key))?;
     let signer = match &signature.by {
         Presented::Key(key) => {
             let lines = allowed.lines().iter().filter(|line| !line.authority && line.key == *key);

@@ -106,6 +106,29 @@ fn flags_of_a_security_key_are_signed() {
     assert_eq!(place.judge(), Err(Reason::BadSignature));
 }
 
+/// The neutral point as a key: with `S = 0` and the same point as `R`, every message is signed under it.
+///
+/// Source: RFC 8032, section 5.1.7: `[8][S]B = [8]R + [8][k]A'` holds with nothing on either side.
+#[test]
+fn a_key_under_which_anybody_can_sign_is_weak_even_when_it_is_listed() {
+    let neutral = [&[1][..], &[0; 31]].concat();
+    let (mut blob, mut signature) = (Vec::new(), Vec::new());
+    for (out, value) in [(&mut blob, neutral.clone()), (&mut signature, [neutral.as_slice(), &[0; 32]].concat())] {
+        put(out, b"ssh-ed25519");
+        put(out, &value);
+    }
+    let mut envelope = b"SSHSIG\0\0\0\x01".to_vec();
+    for part in [blob.as_slice(), b"git", b"", b"sha512", &signature] {
+        put(&mut envelope, part);
+    }
+    let armor = format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", STANDARD.encode(envelope));
+    let mut place = Place::new();
+    place.allow(format!("alice@example.org ssh-ed25519 {}\n", STANDARD.encode(&blob)));
+    place.commit("a", "1", By::Nobody, HOUR);
+    place.sign_head(|_| armor);
+    assert_eq!(place.judge(), Err(Reason::WeakKey));
+}
+
 /// Bob's certificate number 7 with the id `laptop`, by `authority`.
 fn certificate(place: &Place, authority: &SshKey) -> SshKey {
     let mut keygen = Command::new("ssh-keygen");

@@ -72,6 +72,10 @@ fn keys_that_cannot_sign_any_more_are_findings() {
         assert_eq!(output.status.code(), Some(i32::from(found.is_some())), "{options}");
         assert!(found.is_none_or(|found| shown(&output.stdout).contains(found)), "{options}: {output:?}");
     }
+    std::fs::write(&file, "# nobody yet\n").unwrap();
+    let output = keys("check", &file, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(shown(&output.stdout).contains("no key is listed"), "{output:?}");
     std::fs::write(&file, "alice@example.org ssh-ed25519 AAAA\n").unwrap();
     let output = keys("check", &file, &[]);
     assert_eq!(output.status.code(), Some(1));

@@ -144,6 +144,11 @@ fn sarif_names_rule_file_and_commit() {
     assert_eq!(refused["runs"][0]["tool"]["driver"]["rules"][index]["id"], "unsigned");
     assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "prod/rbac%20x.yaml");
     assert_eq!(result["partialFingerprints"]["commit/v1"], bad.as_str());
+    // Nothing of the history is at fault here, and GitHub takes no result without a file.
+    scene.write(&json!({"signers": {"allowedSigners": "alice@example.org ssh-ed25519 AAAA"}}));
+    let refused = sarif(&scene.verify(&["--format", "sarif"]));
+    let file = &refused["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(file.as_str(), scene.file().to_str());
 }
 
 #[test]

@@ -83,8 +83,12 @@ impl SshSig {
         Ok(Self { by: presented(parts.key)?, hash, signature: parts.signature.to_vec() })
     }
 
-    /// Checks strength and mathematics over `payload`.
-    pub(super) fn verify(&self, payload: &[u8]) -> Judgement<Presence> {
+    /// Checks the mathematics over `payload`. Where the key is among `known`, what is known of it already is used.
+    pub(super) fn verify<'a>(
+        &'a self,
+        payload: &[u8],
+        mut known: impl Iterator<Item = &'a PublicKey>,
+    ) -> Judgement<Presence> {
         let (name, digest) = match self.hash {
             Hash::Sha256 => ("sha256", sha2::Sha256::digest(payload).to_vec()),
             Hash::Sha512 => ("sha512", sha2::Sha512::digest(payload).to_vec()),
@@ -93,7 +97,8 @@ impl SshSig {
         for part in [NAMESPACE.as_bytes(), b"", name.as_bytes(), &digest] {
             put_string(&mut message, part);
         }
-        self.by.key().verify(&message, &self.signature)
+        let key = self.by.key();
+        known.find(|known| *known == key).unwrap_or(key).verify(&message, &self.signature)
     }
 }
 
