@@ -7,7 +7,7 @@ use super::Reason;
 use super::entries::{self, Mode};
 use super::fault::{Fault, Judgement};
 use super::history::{History, MAX_OBJECT};
-use super::merge;
+use super::merge::{self, Renames};
 use crate::git::{Kind, Oid};
 
 /// Upper bound on the nodes looked at for one commit.
@@ -16,12 +16,17 @@ const MAX_NODES: usize = 1_000_000;
 const MAX_NAMED: usize = 100;
 
 /// The paths that a commit with `tree` changes by itself.
-pub(super) fn of_commit(history: &History<'_>, tree: &Oid, parents: &[Oid]) -> Judgement<Vec<String>> {
+pub(super) fn of_commit(
+    history: &History<'_>,
+    tree: &Oid,
+    parents: &[Oid],
+    renames: Renames,
+) -> Judgement<Vec<String>> {
     let forest = Forest::new(history);
     let before = match parents {
         [] => Node::Nothing,
         [parent] => forest.of_commit(parent)?,
-        _ => merge::mechanical(&forest, parents)?,
+        _ => merge::mechanical(&forest, parents, renames)?,
     };
     forest.differences(&before, &Node::Stored { mode: Mode::Folder, id: *tree })
 }
@@ -58,6 +63,11 @@ pub(super) enum Node {
 impl Node {
     pub(super) fn is_folder(&self) -> bool {
         matches!(self, Node::Folder(_) | Node::Stored { mode: Mode::Folder, .. })
+    }
+
+    /// What lies here itself, whatever lies below.
+    pub(super) fn without_folder(&self) -> Node {
+        if self.is_folder() { Node::Nothing } else { self.clone() }
     }
 
     /// The mode of a plain file.

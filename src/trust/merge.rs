@@ -1,14 +1,14 @@
 //! The mechanical merge: what a machine makes of two histories without anybody deciding anything.
 //!
-//! A three-way merge of trees, and of files line by line, as `git merge` does it; without following renames, so that a
-//! merge over a rename counts as decided by whoever signed it.
+//! A three-way merge of trees, and of files line by line, as `git merge` does it. A change may follow a file that the other
+//! side has moved ([`Renames::Followed`]), or not, as with `git merge -X no-renames`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::{Forest, Node};
 use super::fault::Judgement;
 use super::merge_base::merge_bases;
-use super::{Reason, text_merge};
+use super::{Reason, renames, text_merge};
 use crate::git::Oid;
 
 /// Upper bound on folders within folders.
@@ -16,13 +16,22 @@ pub(super) const MAX_DEPTH: usize = 64;
 /// Upper bound on merges within the merge of criss-cross histories.
 const MAX_RECURSION: usize = 8;
 
+/// Whether a change follows a file to where the other side has moved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renames {
+    /// Wherever the move can be taken for no other one.
+    Followed,
+    /// Never: who may change one place is not asked about another.
+    Ignored,
+}
+
 /// The tree that merging `parents` makes.
-pub(super) fn mechanical(forest: &Forest<'_>, parents: &[Oid]) -> Judgement<Node> {
-    merge_commits(forest, parents, 0)
+pub(super) fn mechanical(forest: &Forest<'_>, parents: &[Oid], renames: Renames) -> Judgement<Node> {
+    merge_commits(forest, parents, renames, 0)
 }
 
 /// Merges from left to right, as an octopus does.
-fn merge_commits(forest: &Forest<'_>, commits: &[Oid], recursion: usize) -> Judgement<Node> {
+fn merge_commits(forest: &Forest<'_>, commits: &[Oid], renames: Renames, recursion: usize) -> Judgement<Node> {
     let Some((first, others)) = commits.split_first() else { return Ok(Node::Nothing) };
     let mut merged = forest.of_commit(first)?;
     for (count, other) in others.iter().enumerate() {
@@ -32,49 +41,81 @@ fn merge_commits(forest: &Forest<'_>, commits: &[Oid], recursion: usize) -> Judg
             [base] => forest.of_commit(base)?,
             _ if recursion == MAX_RECURSION => Node::Conflict,
             // Criss-cross: the bases themselves are merged first.
-            several => merge_commits(forest, several, recursion + 1)?,
+            several => merge_commits(forest, several, renames, recursion + 1)?,
         };
-        merged = merge(forest, &base, &merged, &forest.of_commit(other)?, 0)?;
+        let other = forest.of_commit(other)?;
+        merged = match renames {
+            Renames::Ignored => merge(forest, &base, &merged, &other, 0)?,
+            Renames::Followed => {
+                let (base, other) = renames::follow(forest, base, &merged, other)?;
+                let (base, merged) = renames::follow(forest, base, &other, merged)?;
+                merge(forest, &base, &merged, &other, 0)?
+            }
+        };
     }
     Ok(merged)
 }
 
+/// Merges what lies at one path: the files there and, apart from them, all below.
 fn merge(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node, depth: usize) -> Judgement<Node> {
     if depth > MAX_DEPTH {
         return Err(super::fault::Fault::new(Reason::LimitExceeded, "folders lie too deep to merge"));
     }
-    if forest.same(ours, theirs)? || forest.same(base, theirs)? {
-        return Ok(ours.clone());
+    if let Some(plain) = one_sided(forest, base, ours, theirs)? {
+        return Ok(plain);
     }
-    if forest.same(base, ours)? {
-        return Ok(theirs.clone());
-    }
-    if ours.is_folder() && theirs.is_folder() {
-        let (bases, mine, others) = (forest.children(base)?, forest.children(ours)?, forest.children(theirs)?);
-        let names: BTreeSet<&String> = mine.keys().chain(others.keys()).chain(bases.keys()).collect();
-        let nothing = Node::Nothing;
-        let mut merged = std::collections::BTreeMap::new();
-        for name in names {
-            let at = |nodes: &std::collections::BTreeMap<String, Node>| nodes.get(name).unwrap_or(&nothing).clone();
-            match merge(forest, &at(&bases), &at(&mine), &at(&others), depth + 1)? {
-                Node::Nothing => {}
-                Node::Folder(children) if children.is_empty() => {}
-                node => {
-                    merged.insert(name.clone(), node);
-                }
+    let [our_file, their_file, base_file] = [ours, theirs, base].map(Node::without_folder);
+    let file = merge_files(forest, &base_file, &our_file, &their_file)?;
+    let (bases, mine, others) = (forest.children(base)?, forest.children(ours)?, forest.children(theirs)?);
+    let names: BTreeSet<&String> = mine.keys().chain(others.keys()).chain(bases.keys()).collect();
+    let nothing = Node::Nothing;
+    let mut below = BTreeMap::new();
+    for name in names {
+        let at = |nodes: &BTreeMap<String, Node>| nodes.get(name).unwrap_or(&nothing).clone();
+        match merge(forest, &at(&bases), &at(&mine), &at(&others), depth + 1)? {
+            Node::Nothing => {}
+            node => {
+                below.insert(name.clone(), node);
             }
         }
-        return Ok(Node::Folder(merged));
     }
-    merge_files(forest, base, ours, theirs)
+    Ok(match (file, below.is_empty()) {
+        (file, true) => file,
+        (Node::Nothing, false) => Node::Folder(below),
+        // A file and a folder of one name.
+        (Node::Stored { .. } | Node::Made { .. } | Node::Folder(_) | Node::Conflict, false) => Node::Conflict,
+    })
+}
+
+/// What needs no merging: both did the same, or one alone did something.
+fn one_sided(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node) -> Judgement<Option<Node>> {
+    if forest.same(ours, theirs)? || forest.same(base, theirs)? {
+        return Ok(Some(ours.clone()));
+    }
+    if forest.same(base, ours)? {
+        return Ok(Some(theirs.clone()));
+    }
+    let undecided = [base, ours, theirs].into_iter().any(|node| matches!(node, Node::Conflict));
+    Ok(undecided.then_some(Node::Conflict))
 }
 
 fn merge_files(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node) -> Judgement<Node> {
+    if let Some(plain) = one_sided(forest, base, ours, theirs)? {
+        return Ok(plain);
+    }
     let (Some(base_mode), Some(our_mode), Some(their_mode)) = (base.file_mode(), ours.file_mode(), theirs.file_mode())
     else {
         return Ok(Node::Conflict);
     };
     let mode = if our_mode == base_mode { their_mode } else { our_mode };
-    let merged = text_merge::merge(&forest.bytes(base)?, &forest.bytes(ours)?, &forest.bytes(theirs)?);
+    let [base, ours, theirs] = [forest.bytes(base)?, forest.bytes(ours)?, forest.bytes(theirs)?];
+    // Where one side changed no byte nobody looks at what the bytes are.
+    let merged = if base == ours || ours == theirs {
+        Some(theirs)
+    } else if base == theirs {
+        Some(ours)
+    } else {
+        text_merge::merge(&base, &ours, &theirs)
+    };
     Ok(merged.map_or(Node::Conflict, |bytes| Node::Made { mode, bytes }))
 }

@@ -8,6 +8,8 @@ use super::fault::{Fault, Judgement};
 use super::foreign::Foreign;
 use super::history::History;
 use super::in_repository::SignersFile;
+use super::merge::Renames;
+use super::merge_base::merge_bases;
 use super::openpgp::Certificates;
 use super::payload::Commit;
 use super::policy::{BindCommitter, Mode, Policy};
@@ -187,15 +189,21 @@ impl<'a> Rules<'a> {
         if !signer.may_be(&self.policy.merge_only) {
             return Ok(());
         }
-        if commit.parents.len() != 2 {
+        let [one, other] = commit.parents.as_slice() else {
             return Err(more_than_a_merge(signer, &format!("this commit has {} parents", commit.parents.len())));
+        };
+        // No forge merges what never was one: only somebody who says so on purpose brings another repository in.
+        if merge_bases(self.history, &[*one], other)?.is_empty() {
+            return Err(more_than_a_merge(signer, "the parents of this commit have no history in common"));
         }
-        match changes::of_commit(self.history, &commit.tree, &commit.parents)?.first() {
-            Some(path) => {
-                Err(more_than_a_merge(signer, &format!("`{}` is not as the merge makes it", path.escape_debug())))
-            }
-            None => Ok(()),
+        let changed = |renames| changes::of_commit(self.history, &commit.tree, &commit.parents, renames);
+        let by_itself = changed(Renames::Ignored)?;
+        let Some(path) = by_itself.first() else { return Ok(()) };
+        // Forges differ in whether a change follows a file that was moved; both come from the parents alone.
+        if changed(Renames::Followed).is_ok_and(|left| left.is_empty()) {
+            return Ok(());
         }
+        Err(more_than_a_merge(signer, &format!("`{}` is not as the merge makes it", path.escape_debug())))
     }
 
     /// What the signer of `id` answers for: all that no other signer was judged for.
@@ -204,7 +212,8 @@ impl<'a> Rules<'a> {
             return Ok(());
         }
         let changed = match self.policy.mode {
-            Mode::EveryCommit => changes::of_commit(self.history, &commit.tree, &commit.parents)?,
+            // A change that follows a file to another place is one there: whoever merges answers for it.
+            Mode::EveryCommit => changes::of_commit(self.history, &commit.tree, &commit.parents, Renames::Ignored)?,
             // The merge vouches for what it merges.
             Mode::FirstParent => changes::against(self.history, &commit.tree, commit.parents.first())?,
             // Nobody was asked about what lies between.

@@ -2,12 +2,13 @@
 //!
 //! Source of what conflicts: git's xdiff/xmerge.c. Changes that overlap or touch conflict, unless they are the same.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
+use super::text_diff::{Hunk, hunks};
+
 /// Larger files are not merged, as if they were binary.
-const MAX_BYTES: usize = 4 << 20;
-/// Files that differ in more lines are not merged. Bounds memory to its square.
-const MAX_EDITS: usize = 2000;
+pub(super) const MAX_BYTES: usize = 4 << 20;
 /// As far as git looks for a NUL byte.
 const BINARY_PREFIX: usize = 8000;
 
@@ -18,8 +19,10 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> 
         return None;
     }
     let (base, ours, theirs) = (lines(base), lines(ours), lines(theirs));
-    let mut mine = hunks(&base, &ours)?.into_iter().peekable();
-    let mut others = hunks(&base, &theirs)?.into_iter().peekable();
+    let mut numbers = Numbers::default();
+    let (old, my, other) = (numbers.of(&base)?, numbers.of(&ours)?, numbers.of(&theirs)?);
+    let mut mine = hunks(&old, &my)?.into_iter().peekable();
+    let mut others = hunks(&old, &other)?.into_iter().peekable();
     let mut merged: Vec<u8> = Vec::new();
     let mut at = 0;
     loop {
@@ -56,13 +59,6 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> 
     Some(merged)
 }
 
-/// Lines of the base that a side replaces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Hunk {
-    base: Range<usize>,
-    side: Range<usize>,
-}
-
 /// What a side makes of `range` of the base.
 fn apply(base: &[&[u8]], side: &[&[u8]], range: Range<usize>, hunks: &[Hunk]) -> Vec<u8> {
     let mut text = Vec::new();
@@ -79,78 +75,18 @@ fn lines(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|&byte| byte == b'\n').collect()
 }
 
-/// The shortest edit from `base` to `side`; `None` where it is too long.
-///
-/// Source: E. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986).
-fn hunks(base: &[&[u8]], side: &[&[u8]]) -> Option<Vec<Hunk>> {
-    let head = base.iter().zip(side).take_while(|(one, other)| one == other).count();
-    let (base_rest, side_rest) = (&base[head..], &side[head..]);
-    let tail = base_rest.iter().rev().zip(side_rest.iter().rev()).take_while(|(one, other)| one == other).count();
-    let (base_rest, side_rest) = (&base_rest[..base_rest.len() - tail], &side_rest[..side_rest.len() - tail]);
-    let mut found: Vec<Hunk> = Vec::new();
-    for (removed, added) in edits(base_rest, side_rest)? {
-        let hunk = Hunk { base: head + removed.start..head + removed.end, side: head + added.start..head + added.end };
-        match found.last_mut() {
-            Some(last) if last.base.end == hunk.base.start && last.side.end == hunk.side.start => {
-                last.base.end = hunk.base.end;
-                last.side.end = hunk.side.end;
-            }
-            Some(_) | None => found.push(hunk),
-        }
-    }
-    Some(found)
-}
+/// Equal lines get equal numbers.
+#[derive(Default)]
+struct Numbers<'a>(HashMap<&'a [u8], u32>);
 
-type Edit = (Range<usize>, Range<usize>);
-
-/// Single steps in order: a removed line, or an added one.
-fn edits(base: &[&[u8]], side: &[&[u8]]) -> Option<Vec<Edit>> {
-    let (n, m) = (base.len(), side.len());
-    // furthest[k + edits] is the furthest line of the base reached on diagonal k = base - side.
-    let mut rounds: Vec<Vec<usize>> = Vec::new();
-    let mut length = None;
-    for edit in 0..=MAX_EDITS.min(n + m) {
-        let mut row = vec![0; 2 * edit + 1];
-        for at in (0..=2 * edit).step_by(2) {
-            let mut x = match rounds.last() {
-                None => 0,
-                Some(before) => step(before, at, edit).1,
-            };
-            // y = x - k with k = at - edit.
-            let Some(mut y) = (x + edit).checked_sub(at) else { continue };
-            while x < n && y < m && base[x] == side[y] {
-                x += 1;
-                y += 1;
-            }
-            row[at] = x;
-            if x >= n && y >= m {
-                length = Some((edit, at));
-                break;
-            }
-        }
-        rounds.push(row);
-        if length.is_some() {
-            break;
-        }
+impl<'a> Numbers<'a> {
+    fn of(&mut self, lines: &[&'a [u8]]) -> Option<Vec<u32>> {
+        let number = |line: &&'a [u8]| {
+            let next = u32::try_from(self.0.len()).ok()?;
+            Some(*self.0.entry(line).or_insert(next))
+        };
+        lines.iter().map(number).collect()
     }
-    let (mut edit, mut at) = length?;
-    let mut found = Vec::new();
-    while edit > 0 {
-        let (from, x) = step(&rounds[edit - 1], at, edit);
-        let y = (x + edit).checked_sub(at)?;
-        found.push(if from == at { (x..x, y.checked_sub(1)?..y) } else { (x.checked_sub(1)?..x, y..y) });
-        edit -= 1;
-        at = from;
-    }
-    found.reverse();
-    Some(found)
-}
-
-/// The place in the row of the round before that leads furthest on this diagonal, and how far: down (the same index, a
-/// line added) or right (two less, a line removed).
-fn step(before: &[usize], at: usize, edit: usize) -> (usize, usize) {
-    let down = at == 0 || at != 2 * edit && before[at - 2] < before[at];
-    if down { (at, before[at]) } else { (at - 2, before[at - 2] + 1) }
 }
 
 #[cfg(test)]
