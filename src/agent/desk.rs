@@ -19,6 +19,7 @@ use super::Error;
 use super::idle::Idle;
 use super::mirrors::Mirrors;
 use super::policy::{SignersMap, policy_input};
+use super::progress::Progress;
 use super::run::Key;
 use super::status::Holds;
 use super::verdict::Verdict;
@@ -49,6 +50,10 @@ pub(super) struct Memory {
     pub(super) warrant: Seen,
     /// Held while a commit is judged, also by a turn that was given up meanwhile: a Sync has one judgement at a time.
     pub(super) judging: Arc<tokio::sync::Mutex<()>>,
+    /// How far judging what is new has come.
+    pub(super) progress: Progress,
+    /// How far looking again at what is applied has come.
+    pub(super) reviewing: Progress,
     /// What the last complete turn worked on; while it is the same, only drift is looked for.
     pub(super) settled: Option<String>,
     /// What looking again at what is applied came to.

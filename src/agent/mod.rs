@@ -13,6 +13,7 @@ mod mirrors;
 mod outcome;
 mod policy;
 mod prepare;
+mod progress;
 mod record;
 mod reference;
 mod report;

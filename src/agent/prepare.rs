@@ -9,9 +9,10 @@ use crate::kustomize;
 use crate::model::{Class, RepoPath};
 use crate::policy::{self, Admitted};
 use crate::sops;
-use crate::trust::{self, Base, Policy, Signed};
+use crate::trust::{self, Base, Policy, Signed, Verified};
 
 use super::mirrors::Fault;
+use super::progress::Progress;
 
 /// Everything the judgement depends on, besides the commit.
 pub(super) struct Wanted {
@@ -23,6 +24,10 @@ pub(super) struct Wanted {
     pub(super) layer: kustomize::Layer,
     pub(super) limits: policy::Limits,
     pub(super) now: Timestamp,
+    /// How far judging what is new has come.
+    pub(super) progress: Progress,
+    /// How far looking again at what is applied has come.
+    pub(super) reviewing: Progress,
 }
 
 /// Why a commit is held back.
@@ -55,8 +60,7 @@ pub(super) enum Stage {
 
 /// The pipeline up to the cluster.
 pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admitted<Signed>, Held> {
-    let verified = trust::verify(fetched, &wanted.policy, &wanted.base, Some(&wanted.path), wanted.now)
-        .map_err(|refusal| refused(&refusal))?;
+    let verified = verified(fetched, wanted, &wanted.base, &wanted.progress)?;
     let by = verified.judged().first().map(|judged| (judged.signer.clone(), judged.key.clone()));
     let rendering = |code: &str, class, error: &dyn std::error::Error| Held {
         by: by.clone(),
@@ -77,11 +81,22 @@ pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admit
 
 /// Judges what is applied already as if nothing were, by the policy of today.
 pub(super) fn review(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<(), Held> {
-    let verified = trust::verify(fetched, &wanted.policy, &Base::default(), Some(&wanted.path), wanted.now)
-        .map_err(|refusal| refused(&refusal))?;
+    let verified = verified(fetched, wanted, &Base::default(), &wanted.reviewing)?;
     let sources = kustomize::gather_under(&wanted.layer, verified.into_tree(), &wanted.path, &wanted.rendering)
         .map_err(|errors| held(Stage::Rendering, errors.code(), Class::Refused, &errors))?;
     sources.judge_inputs().map(drop).map_err(|refusal| refused(&refusal))
+}
+
+fn verified(
+    fetched: Fetched<Commit>,
+    wanted: &Wanted,
+    base: &Base,
+    progress: &Progress,
+) -> Result<Verified<Commit>, Held> {
+    let (from, reached) = (progress.last(), |checkpoint| progress.reach(checkpoint));
+    let from = (base, from.as_ref());
+    trust::verify_from(fetched, &wanted.policy, from, Some(&wanted.path), wanted.now, &reached)
+        .map_err(|refusal| refused(&refusal))
 }
 
 fn refused(refusal: &trust::Refusal) -> Held {

@@ -73,7 +73,7 @@ impl Proof {
         spec.tag = self.tag;
         spec.applied = Some(self.commit);
         spec.reference = Some(self.reference);
-        spec.pending = None;
+        (spec.pending, spec.judged_up_to) = (None, None);
         spec.inventory = inventory;
     }
 }

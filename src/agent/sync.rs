@@ -24,6 +24,7 @@ use super::layer;
 use super::mirrors::Polled;
 use super::outcome::Outcome;
 use super::prepare::{Held, Stage, Wanted, prepare, review};
+use super::progress;
 use super::record::inventory;
 use super::report::{report, report_unreadable};
 use super::run::Key;
@@ -54,6 +55,9 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject, repository: O
 /// The least and the most that `spec.timeout` counts as: a turn that ends at once, or never, serves nobody.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Between two records of how far judging came.
+const RECORD_PAUSE: Duration = Duration::from_secs(5);
 
 /// Between two looks at the health of what was applied.
 const HEALTH_PAUSE: Duration = Duration::from_millis(500);
@@ -176,7 +180,7 @@ impl Work<'_> {
             return self.with_health(&cluster, ledger, Outcome::unchanged(ledger.spec(), polled)).await;
         }
         memory.settled = None;
-        let wanted = match self.wanted(&cluster, repository, policy, ledger).await {
+        let wanted = match self.wanted(&cluster, repository, policy, (ledger, memory)).await {
             Ok(wanted) => wanted,
             Err(outcome) => return outcome,
         };
@@ -188,7 +192,7 @@ impl Work<'_> {
         let (newest, wanted, telling) = match &polled.head {
             Ok((commit, objects)) => {
                 let fetched = Fetched::new(commit.clone(), objects.clone());
-                let (newest, wanted) = self.judge(fetched, wanted, &memory.judging).await;
+                let (newest, wanted) = self.judge_on_record(fetched, wanted, &memory.judging, ledger).await;
                 let by = newest.as_ref().map(|admitted| {
                     let signer = admitted.origin().judged().first();
                     signer
@@ -331,7 +335,7 @@ impl Work<'_> {
         cluster: &Acting,
         repository: &Repository,
         policy: Policy,
-        ledger: &Ledger,
+        (ledger, memory): (&Ledger, &Memory),
     ) -> Result<Wanted, Outcome> {
         let spec = &self.sync.spec;
         let path =
@@ -370,7 +374,35 @@ impl Work<'_> {
         let base = Base { applied, applied_tag: ledger.spec().tag.clone(), left_behind };
         let rendering = kustomize::Options::AGENT;
         let layer = layer::layer(cluster, spec, &self.sync.namespace().unwrap_or_default()).await?;
-        Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now: self.desk.clock.now() })
+        let (progress, reviewing) = (memory.progress.clone(), memory.reviewing.clone());
+        progress.take_up(ledger.spec().judged_up_to.as_ref());
+        let now = self.desk.clock.now();
+        Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now, progress, reviewing })
+    }
+
+    /// As [`Self::judge`]; where it takes long, how far it came is recorded meanwhile.
+    async fn judge_on_record(
+        &self,
+        fetched: Fetched<Commit>,
+        wanted: Wanted,
+        judging: &Arc<tokio::sync::Mutex<()>>,
+        ledger: &mut Ledger,
+    ) -> (Result<Admitted<Signed>, Held>, Wanted) {
+        let progress = wanted.progress.clone();
+        let mut told = progress.last();
+        let mut judged = std::pin::pin!(self.judge(fetched, wanted, judging));
+        loop {
+            let reached = tokio::select! {
+                judged = &mut judged => return judged,
+                reached = progress.next(told.as_ref(), RECORD_PAUSE) => reached,
+            };
+            let written = ledger.settle(|spec| spec.judged_up_to = Some(progress::recorded(&reached))).await;
+            if let Err(error) = written {
+                warn!(%error, "how far judging came is not recorded; after a restart it begins again");
+                return judged.await;
+            }
+            told = Some(reached);
+        }
     }
 
     /// Judges in a thread of its own; a panic there is a refusal.

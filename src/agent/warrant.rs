@@ -141,6 +141,7 @@ impl Ledger {
                 rolled_back_to: None,
                 left_behind: None,
                 pending: None,
+                judged_up_to: None,
                 signers: Vec::new(),
                 policy_digest: None,
                 generation: 0,

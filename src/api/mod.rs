@@ -24,4 +24,4 @@ pub use rendering::{CommonMetadata, Image, Patch, PatchTarget, PostBuild, Substi
 pub use repository::{GitReference, Head, Rejected, Repository, RepositorySpec, RepositoryStatus, SignedBy};
 pub use sync::{Decryption, Provider, Sync, SyncSpec, SyncStatus};
 pub use trust::{Certificate, InRepository, Mode, PathRule, Signers, SignersFrom, Trust};
-pub use warrant::{Entry, Signature, Warrant, WarrantSpec};
+pub use warrant::{Entry, JudgedUpTo, Signature, Warrant, WarrantSpec};

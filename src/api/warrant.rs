@@ -59,6 +59,10 @@ pub struct WarrantSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
     pub pending: Option<String>,
+    /// How far judging what is new has come, where that takes long: it is gone on with after a restart, by the same policy
+    /// and from the same commit alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_up_to: Option<JudgedUpTo>,
     /// Who signed the commits between the applied one and the one before it, head first; at most 100 are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signers: Vec<Signature>,
@@ -71,6 +75,22 @@ pub struct WarrantSpec {
     /// Every object that was created or is about to be.
     #[serde(default)]
     pub inventory: Vec<Entry>,
+}
+
+/// A commit whose history was found good.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JudgedUpTo {
+    /// The full commit id.
+    #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
+    pub commit: String,
+    /// Full id of the commit from which on it was judged.
+    #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
+    pub base: String,
+    /// Digest of the trust policy by which it was judged.
+    pub policy_digest: String,
+    /// When that began, RFC 3339; after a day it counts for nothing.
+    pub at: String,
 }
 
 /// A commit, and who signed it.

@@ -5,6 +5,7 @@
 
 mod allowed_signers;
 mod changes;
+mod checkpoint;
 mod entries;
 mod envelope;
 mod fault;
@@ -41,10 +42,11 @@ mod tree;
 mod verified;
 mod verify;
 
+pub use checkpoint::Checkpoint;
 pub use listed::ListedKey;
 pub use policy::{BindCommitter, ConfigError, Mode, PathRuleText, Policy, PolicyInput, SignersText};
 pub use reason::Reason;
 pub use refusal::Refusal;
 pub use sources::{Local, Origin, Signed, Sources, Tree, TreeError};
 pub use verified::{Judged, SignatureKind, Verified};
-pub use verify::{Base, verify};
+pub use verify::{Base, verify, verify_from};

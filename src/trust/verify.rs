@@ -1,9 +1,11 @@
 //! The one door: from what was fetched to what may be applied.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 
+use super::checkpoint::{self, Checkpoint};
 use super::fault::{Fault, Judgement};
 use super::foreign::Foreign;
 use super::history::{History, MAX_STEPS};
@@ -14,7 +16,7 @@ use super::signer::Signer;
 use super::threshold::{self, Line};
 use super::verified::{Judged, Verified};
 use super::{Reason, Refusal, range, tag, tree};
-use crate::git::{Commit, Fetched, Objects, Oid};
+use crate::git::{Commit, Fetched, Oid};
 use crate::model::RepoPath;
 
 /// Upper bound on the steps that a head without a good signature is worth: enough to say whether it also leaves the
@@ -42,9 +44,24 @@ pub fn verify(
     path: Option<&RepoPath>,
     now: Timestamp,
 ) -> Result<Verified<Commit>, Box<Refusal>> {
+    verify_from(fetched, policy, (base, None), path, now, &|_| {})
+}
+
+/// As [`verify`], going on from the checkpoint of an earlier judgement as far as that holds, and telling `reached` of each
+/// checkpoint on the way. The head itself is judged always, and so is everything between it and the checkpoint.
+pub fn verify_from(
+    fetched: Fetched<Commit>,
+    policy: &Policy,
+    (base, checkpoint): (&Base, Option<&Checkpoint>),
+    path: Option<&RepoPath>,
+    now: Timestamp,
+    reached: &dyn Fn(Checkpoint),
+) -> Result<Verified<Commit>, Box<Refusal>> {
     let (commit, objects) = fetched.into_parts();
+    let history = History::new(&objects);
+    let subject = Subject { commit: &commit, history: &history, policy, base, checkpoint, path, now, reached };
     // A panic in a library below is a refusal like any other. Nothing that it left half-done is looked at again.
-    let proved = catch_unwind(AssertUnwindSafe(|| prove(&commit, &objects, policy, base, path, now)));
+    let proved = catch_unwind(AssertUnwindSafe(|| prove(&subject)));
     let broke = |_| {
         let fault = Fault::new(Reason::Internal, "judging broke off").at(commit.head);
         Err(Box::new(Refusal::new(&fault, commit.head, Vec::new(), &[])))
@@ -60,16 +77,7 @@ struct Proved {
     foreign: Foreign,
 }
 
-fn prove(
-    commit: &Commit,
-    objects: &Objects,
-    policy: &Policy,
-    base: &Base,
-    path: Option<&RepoPath>,
-    now: Timestamp,
-) -> Result<Proved, Box<Refusal>> {
-    let history = History::new(objects);
-    let subject = Subject { commit, history: &history, policy, base, path, now: now.as_second() };
+fn prove(subject: &Subject<'_>) -> Result<Proved, Box<Refusal>> {
     let mut judged = Vec::new();
     match subject.judge(&mut judged) {
         Ok((files, foreign)) => {
@@ -78,8 +86,8 @@ fn prove(
         }
         Err(fault) => {
             judged.reverse();
-            let touched = fault.at.map(|at| touched(&history, &at)).unwrap_or_default();
-            Err(Box::new(Refusal::new(&fault, commit.head, judged, &touched)))
+            let touched = fault.at.map(|at| touched(subject.history, &at)).unwrap_or_default();
+            Err(Box::new(Refusal::new(&fault, subject.commit.head, judged, &touched)))
         }
     }
 }
@@ -98,8 +106,10 @@ struct Subject<'a> {
     history: &'a History<'a>,
     policy: &'a Policy,
     base: &'a Base,
+    checkpoint: Option<&'a Checkpoint>,
     path: Option<&'a RepoPath>,
-    now: i64,
+    now: Timestamp,
+    reached: &'a dyn Fn(Checkpoint),
 }
 
 impl Subject<'_> {
@@ -113,7 +123,7 @@ impl Subject<'_> {
             Mode::EveryCommit | Mode::FirstParent | Mode::Head => None,
         };
         let base = self.base.applied.as_ref().unwrap_or(&self.policy.root);
-        let rules = Rules::new(self.policy, self.history, self.standing(base), self.path, self.now);
+        let rules = Rules::new(self.policy, self.history, self.standing(base), self.path, self.now.as_second());
         let range = self.range(&rules, tag.as_ref().map(|(_, tag)| tag))?;
         let mut head_signer = None;
         if let Some((id, tag)) = tag {
@@ -121,11 +131,15 @@ impl Subject<'_> {
             judged.push(signer.judged(id));
             head_signer = Some(signer);
         }
-        for id in &range.judge {
+        let (before, since) = self.judged_before(base, &range)?;
+        for id in range.judge.iter().filter(|id| *id == head || !before.contains(*id)) {
             let signer = rules.commit(id)?;
             judged.push(signer.judged(*id));
             if id == head {
                 head_signer = Some(signer);
+            } else if judged.len() % checkpoint::EVERY == 0 {
+                // Parents come before their children: all that this one descends from has been judged.
+                Checkpoint::new(self.policy, id, base, since).into_iter().for_each(self.reached);
             }
         }
         if let Some(signer) = head_signer {
@@ -136,6 +150,15 @@ impl Subject<'_> {
         let (files, shown) =
             tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))?;
         Ok((files, rules.into_foreign().through(shown)))
+    }
+
+    /// The commits that an earlier judgement has found good, and when the first of several began.
+    fn judged_before(&self, base: &Oid, range: &Range) -> Judgement<(HashSet<Oid>, Timestamp)> {
+        let holds = |one: &&Checkpoint| one.holds(self.policy, base, self.now) && range.new.contains(&one.commit);
+        match self.checkpoint.filter(holds) {
+            Some(checkpoint) => Ok((self.history.walk(&checkpoint.commit, Some(base))?.met, checkpoint.at)),
+            None => Ok((HashSet::new(), self.now)),
+        }
     }
 
     /// Which commits are new. Below a head that nobody who counts has signed, not much is walked to find out.

@@ -1,5 +1,6 @@
 //! See the files beside this one.
 
+mod checkpoints;
 mod envelopes;
 mod hardware;
 mod history;

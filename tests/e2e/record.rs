@@ -173,6 +173,45 @@ fn rollback_to_lets_one_older_commit_in_once() {
 }
 
 #[test]
+fn judging_goes_on_after_a_restart_from_where_the_record_says_and_by_the_same_policy_alone() {
+    play_alone("judged-up-to", async |scene| {
+        let good = scene.begin().await;
+        let digest = scene.warrants().get("app").await.unwrap().data["spec"]["policyDigest"].clone();
+        // Nobody can tell from outside where judging went on, but by a commit that it would refuse.
+        scene.write_map("settings", "red");
+        let unsigned = scene.commit(By::Nobody);
+        scene.write_map("settings", "green");
+        let head = scene.commit_good();
+        scene.push(&head).await;
+        scene.refused(&head, "Unsigned").await;
+        let recorded = async |scene: &Scene, base: &str, digest: &Value| {
+            scene.stage.agent(crate::support::story::agent::Agent::kill);
+            let mut warrant = scene.warrants().get("app").await.unwrap();
+            warrant.data["spec"]["judgedUpTo"] = json!({
+                "commit": unsigned, "base": base, "policyDigest": digest, "at": jiff::Timestamp::now().to_string(),
+            });
+            scene.warrants().replace("app", &PostParams::default(), &warrant).await.unwrap();
+            restart(scene);
+        };
+        for (base, digest) in [(&scene.root.clone(), &digest), (&good, &json!("0".repeat(64)))] {
+            recorded(scene, base, digest).await;
+            let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": format!("{base} {digest}")}}});
+            scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
+            let handled = format!("{base} {digest}");
+            scene
+                .sync("a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!(handled))
+                .await;
+            scene.refused(&head, "Unsigned").await;
+        }
+        recorded(scene, &good, &digest).await;
+        scene.applied(&head).await;
+        scene.comes("settings", "green").await;
+        let warrant = scene.warrants().get("app").await.unwrap();
+        assert_eq!(warrant.data["spec"]["judgedUpTo"], Value::Null, "what is applied needs no checkpoint");
+    });
+}
+
+#[test]
 fn key_that_is_revoked_later_is_reported_about_what_is_applied_and_changes_nothing() {
     play("revoked-later", async |scene| {
         let carol = scene.stage.signers.ssh_key("revoked-carol", "ed25519");
