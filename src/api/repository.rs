@@ -22,6 +22,8 @@ use super::{Condition, Duration, LocalName, Trust};
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Revision", type_ = "string", json_path = ".status.verified.revision"),
     printcolumn(name = "Signer", type_ = "string", json_path = ".status.verified.signer"),
+    printcolumn(name = "Rejected", type_ = "string", json_path = ".status.rejected.reason"),
+    printcolumn(name = "Fresh", type_ = "string", json_path = ".status.conditions[?(@.type==\"Fresh\")].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.url", priority = 1)
 )]

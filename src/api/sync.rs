@@ -25,6 +25,7 @@ use super::{CommonMetadata, Condition, Duration, Image, LocalName, Patch, PostBu
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Revision", type_ = "string", json_path = ".status.lastAppliedRevision"),
     printcolumn(name = "Signer", type_ = "string", json_path = ".status.signer"),
+    printcolumn(name = "Fresh", type_ = "string", json_path = ".status.conditions[?(@.type==\"Fresh\")].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
@@ -50,7 +51,8 @@ pub struct SyncSpec {
     /// How often drift is looked for.
     #[serde(default = "five_minutes")]
     pub interval: Duration,
-    /// How soon a turn that did not work is tried again; `interval` where it is absent.
+    /// How soon a turn that may work later is tried again: first after this, 5s where it is absent, then twice as late each
+    /// time, up to `interval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_interval: Option<Duration>,
     /// How long one turn may take, waiting for health included.

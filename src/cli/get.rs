@@ -71,6 +71,10 @@ enum Column {
     At(&'static str),
     /// A part of the Ready condition.
     Ready(&'static str),
+    /// The reason of the Ready condition, and what else a person should know of one that is ready.
+    Reason,
+    /// What is held back: the newest commit, where it is not applied or was refused; deletions that wait for approval.
+    Held,
     /// A commit, or a reference and a commit, at a JSON pointer: its first seven digits are shown.
     Revision(&'static str),
     /// The length of a list.
@@ -87,9 +91,10 @@ const KINDS: [Kind; 3] = [
         namespaced: false,
         columns: &[
             ("READY", Column::Ready("status")),
-            ("REASON", Column::Ready("reason")),
+            ("REASON", Column::Reason),
             ("REVISION", Column::Revision("/status/verified/revision")),
             ("SIGNER", Column::At("/status/verified/signer")),
+            ("HELD", Column::Held),
             ("AGE", Column::Age),
         ],
     },
@@ -100,10 +105,10 @@ const KINDS: [Kind; 3] = [
         namespaced: true,
         columns: &[
             ("READY", Column::Ready("status")),
-            ("REASON", Column::Ready("reason")),
+            ("REASON", Column::Reason),
             ("REVISION", Column::Revision("/status/lastAppliedRevision")),
             ("SIGNER", Column::At("/status/signer")),
-            ("HELD", Column::Count("/status/heldDeletions")),
+            ("HELD", Column::Held),
             ("AGE", Column::Age),
         ],
     },
@@ -233,6 +238,8 @@ fn cell(item: &Value, column: Column) -> String {
         Column::At(pointer) => at(item, pointer),
         Column::Revision(pointer) => short(&at(item, pointer)),
         Column::Ready(field) => one_line(condition(item, api::condition_kind::READY, field).unwrap_or("-")),
+        Column::Reason => reason(item),
+        Column::Held => held(item),
         Column::Count(pointer) => {
             item.pointer(pointer).and_then(Value::as_array).map_or("-".to_owned(), |list| list.len().to_string())
         }
@@ -241,6 +248,36 @@ fn cell(item: &Value, column: Column) -> String {
             made.and_then(|text| text.parse().ok()).map_or("-".to_owned(), |made| age(made, System.now()))
         }
     }
+}
+
+/// `Applied`; `Applied, Stale` where the view of the remote is old; `Applied, Distrusted` where nobody would apply it today.
+fn reason(item: &Value) -> String {
+    use api::condition_kind::{DISTRUSTED, FRESH, READY};
+    let mut words = vec![condition(item, READY, "reason").unwrap_or("-")];
+    if condition(item, READY, "status") == Some("True") {
+        let stale = condition(item, FRESH, "status") == Some("False");
+        words.extend(condition(item, FRESH, "reason").filter(|_| stale));
+        words.extend((condition(item, DISTRUSTED, "status") == Some("True")).then_some("Distrusted"));
+    }
+    one_line(&words.join(", "))
+}
+
+/// `c07d5e2` or `c07d5e2 unsigned`; `3 deletions`; both; or a dash.
+fn held(item: &Value) -> String {
+    let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str);
+    let mut parts = Vec::new();
+    if let Some(head) = text("/status/rejected/head") {
+        parts.push(format!("{} {}", short(head), text("/status/rejected/reason").unwrap_or_default()));
+    }
+    let (tried, applied) = (text("/status/lastAttemptedRevision"), text("/status/lastAppliedRevision"));
+    if let Some(tried) = tried.filter(|_| tried != applied) {
+        parts.push(short(tried.rsplit('@').next().unwrap_or(tried)));
+    }
+    let deletions = item.pointer("/status/heldDeletions").and_then(Value::as_array).map_or(0, Vec::len);
+    if deletions > 0 {
+        parts.push(format!("{deletions} deletions"));
+    }
+    if parts.is_empty() { "-".to_owned() } else { one_line(&parts.join(", ")) }
 }
 
 fn at(item: &Value, pointer: &str) -> String {
@@ -296,6 +333,32 @@ mod tests {
         assert_eq!(cell(&item, Column::At("/status/signer")), "a\\nb");
         assert_eq!(cell(&item, Column::At("/status/none")), "-");
         assert_eq!(cell(&item, Column::Ready("status")), "False");
+    }
+
+    #[test]
+    fn what_is_held_back_or_old_is_seen_at_a_glance() {
+        let ready = |status: &str, reason: &str| json!({"type": "Ready", "status": status, "reason": reason});
+        let fresh = json!({"type": "Fresh", "status": "False", "reason": "Stale"});
+        let distrusted = json!({"type": "Distrusted", "status": "True", "reason": "RevokedKey"});
+        let shown = |status: serde_json::Value| {
+            let item = json!({"status": status});
+            (cell(&item, Column::Reason), cell(&item, Column::Held))
+        };
+        let told = |reason: &str, held: &str| (reason.to_owned(), held.to_owned());
+        let good = json!({"conditions": [ready("True", "Applied")], "lastAttemptedRevision": "main@0123456789",
+            "lastAppliedRevision": "main@0123456789"});
+        assert_eq!(shown(good), told("Applied", "-"));
+        let refused = json!({"conditions": [ready("False", "Unsigned"), fresh], "heldDeletions": ["a", "b"],
+            "lastAttemptedRevision": "main@fedcba9876", "lastAppliedRevision": "main@0123456789"});
+        assert_eq!(shown(refused), told("Unsigned", "fedcba9, 2 deletions"));
+        assert_eq!(
+            shown(json!({"conditions": [ready("True", "Applied"), fresh, distrusted]})),
+            told("Applied, Stale, Distrusted", "-")
+        );
+        let rejected =
+            json!({"conditions": [ready("True", "Fetched")], "rejected": {"head": "fedcba9876", "reason": "unsigned"}});
+        assert_eq!(shown(rejected), told("Fetched", "fedcba9 unsigned"));
+        assert_eq!(shown(json!({})), told("-", "-"));
     }
 
     #[test]
