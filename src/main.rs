@@ -10,6 +10,7 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
+    gitwarrant::telemetry::keep_panics_short();
     if let Err(error) = keep_memory_private() {
         eprintln!("error[memory]: this process's memory cannot be kept private: {error}");
         return ExitCode::from(2);

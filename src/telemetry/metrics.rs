@@ -65,6 +65,7 @@ pub struct Metrics {
     refused: Family<ReasonLabels, Counter>,
     panics: Family<StageLabels, Counter>,
     ready: Family<SyncLabels, Gauge<i64, std::sync::atomic::AtomicI64>>,
+    fresh: Family<SyncLabels, Gauge<i64, std::sync::atomic::AtomicI64>>,
     distrusted: Family<SyncLabels, Gauge<i64, std::sync::atomic::AtomicI64>>,
     corrected: Counter<u64, AtomicU64>,
     pruned: Counter<u64, AtomicU64>,
@@ -83,6 +84,8 @@ impl Default for Metrics {
         registry.register("panics", "Panics that were turned into refusals", panics.clone());
         let ready = Family::default();
         registry.register("ready", "1 while a Sync is Ready, else 0", ready.clone());
+        let fresh = Family::default();
+        registry.register("fresh", "0 while the view of the remote is old or missing, else 1", fresh.clone());
         let distrusted = Family::default();
         let help = "1 while what a Sync has applied would not be believed by the policy of today, else 0";
         registry.register("distrusted", help, distrusted.clone());
@@ -90,7 +93,7 @@ impl Default for Metrics {
         registry.register("objects_applied", "Objects created or changed in the cluster", corrected.clone());
         let pruned = Counter::default();
         registry.register("objects_pruned", "Objects deleted because they left the repository", pruned.clone());
-        Self { registry, turns, seconds, refused, panics, ready, distrusted, corrected, pruned }
+        Self { registry, turns, seconds, refused, panics, ready, fresh, distrusted, corrected, pruned }
     }
 }
 
@@ -118,6 +121,12 @@ impl Metrics {
         self.ready.get_or_create(&labels).set(i64::from(ready));
     }
 
+    /// Says whether the view of the remote that a Sync follows is fresh, as far as that is known.
+    pub fn fresh(&self, namespace: &str, sync: &str, fresh: bool) {
+        let labels = SyncLabels { namespace: namespace.to_owned(), sync: sync.to_owned() };
+        self.fresh.get_or_create(&labels).set(i64::from(fresh));
+    }
+
     /// Says whether what a Sync has applied would not be believed today.
     pub fn distrusted(&self, namespace: &str, sync: &str, distrusted: bool) {
         let labels = SyncLabels { namespace: namespace.to_owned(), sync: sync.to_owned() };
@@ -128,6 +137,7 @@ impl Metrics {
     pub fn forget(&self, namespace: &str, sync: &str) {
         let labels = SyncLabels { namespace: namespace.to_owned(), sync: sync.to_owned() };
         self.ready.remove(&labels);
+        self.fresh.remove(&labels);
         self.distrusted.remove(&labels);
         for end in [TurnEnd::Unchanged, TurnEnd::Applied, TurnEnd::Refused, TurnEnd::Failed] {
             self.turns.remove(&TurnLabels { namespace: namespace.to_owned(), sync: sync.to_owned(), end });

@@ -1,7 +1,9 @@
-//! Logs and metrics.
+//! Logs, metrics, and what a panic says.
 
 mod logs;
 mod metrics;
+mod panics;
 
 pub use logs::{Level, start};
 pub use metrics::{Metrics, Stage, TurnEnd};
+pub use panics::keep_panics_short;
