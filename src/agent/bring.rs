@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::api::{self, Repository};
 use crate::cluster::{Acting, Applied, Cluster};
+use crate::model::Key;
 use crate::plan::{self, Identity};
 use crate::policy::Admitted;
 use crate::trust::Signed;
@@ -148,5 +149,14 @@ impl Work<'_> {
 
 /// What was done, for the status.
 pub(super) fn changes(applied: &Applied) -> Changes {
-    Changes { changed: applied.changed.len(), pruned: applied.pruned.iter().map(ToString::to_string).collect() }
+    let told = |key: &Key| {
+        let fields = applied.taken_over.iter().filter(|taken| taken.key == *key);
+        let fields: Vec<String> =
+            fields.take(3).map(|taken| format!("{}, by {}", taken.taken.field, taken.taken.manager)).collect();
+        if fields.is_empty() { key.to_string() } else { format!("{key} ({})", fields.join("; ")) }
+    };
+    Changes {
+        changed: applied.changed.iter().map(told).collect(),
+        pruned: applied.pruned.iter().map(ToString::to_string).collect(),
+    }
 }

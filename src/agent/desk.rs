@@ -1,6 +1,6 @@
 //! What every turn has at hand, and what it remembers from one turn to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as Held};
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api::{Condition, Repository, SignersFrom};
 use crate::clock::Clock;
-use crate::cluster::Kube;
+use crate::cluster::{Kube, Watch};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -36,8 +36,12 @@ pub(super) struct Desk {
     pub(super) idle: Idle,
     /// Names of Repositories whose remote shows something else than before: their Syncs take a turn.
     pub(super) news: UnboundedSender<String>,
+    /// Syncs of which something was changed in the cluster.
+    pub(super) drift: UnboundedSender<Key>,
     /// What was last told about the heads of Repositories.
     pub(super) verdicts: Mutex<BTreeMap<String, Verdict>>,
+    /// Whose next turn was asked for since the present one began: what only waits gives way.
+    called: Mutex<BTreeSet<Key>>,
     memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
 }
 
@@ -46,6 +50,8 @@ pub(super) struct Desk {
 pub(super) struct Memory {
     /// Conditions as last written; the watch may lag behind them.
     pub(super) conditions: Option<Vec<Condition>>,
+    /// Whether something else than these was written since, by a turn that goes on.
+    pub(super) told_meanwhile: bool,
     /// The Warrant as it was last seen: an older or another one is not believed.
     pub(super) warrant: Seen,
     /// Held while a commit is judged, also by a turn that was given up meanwhile: a Sync has one judgement at a time.
@@ -56,6 +62,8 @@ pub(super) struct Memory {
     pub(super) reviewing: Progress,
     /// What the last complete turn worked on; while it is the same, only drift is looked for.
     pub(super) settled: Option<String>,
+    /// What is watched of what was applied.
+    pub(super) watch: Option<Watch>,
     /// What looking again at what is applied came to.
     pub(super) reviewed: Option<Reviewed>,
 }
@@ -74,13 +82,13 @@ impl Desk {
         settings: Settings,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
-        news: UnboundedSender<String>,
+        (news, drift): (UnboundedSender<String>, UnboundedSender<Key>),
     ) -> Result<Self, Error> {
         let mirrors = Mirrors::new(&settings.cache)?;
         let cluster = Kube::new(client.clone());
         let idle = Idle::default();
-        let (verdicts, memories) = (Mutex::default(), Mutex::default());
-        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, news, verdicts, memories })
+        let (verdicts, called, memories) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, news, drift, verdicts, called, memories })
     }
 
     /// The memory of `key`, begun where there is none.
@@ -89,8 +97,24 @@ impl Desk {
         Arc::clone(memories.entry(key.clone()).or_default())
     }
 
+    /// Another turn of `key` is asked for.
+    pub(super) fn call(&self, key: &Key) {
+        self.called.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+    }
+
+    /// A turn of `key` begins, or there will be none.
+    pub(super) fn answer(&self, key: &Key) {
+        self.called.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Whether another turn of `key` is asked for.
+    pub(super) fn is_called(&self, key: &Key) -> bool {
+        self.called.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
     /// Forgets what is gone.
     pub(super) fn forget(&self, key: &Key) {
+        self.answer(key);
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         match key {
             Key::Repository(name) => {

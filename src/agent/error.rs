@@ -39,6 +39,15 @@ pub enum Error {
         /// Whether waiting may help.
         class: Class,
     },
+    /// An object has fields or values that this agent does not know.
+    #[error(
+        "{what} holds something that this version of the agent does not know, and is not guessed at: was it written by a \
+         newer version, or by hand?"
+    )]
+    Unreadable {
+        /// Which object.
+        what: String,
+    },
     /// An object that is named is not there.
     #[error("{what} does not exist; {remedy}")]
     Absent {
@@ -58,6 +67,7 @@ impl Error {
             | Error::Client { .. }
             | Error::Listen(_)
             | Error::Cache(_)
+            | Error::Unreadable { .. }
             | Error::Absent { .. } => Class::Misconfigured,
             Error::Api { class, .. } => *class,
         }
@@ -71,6 +81,7 @@ impl Error {
             Error::Listen(_) => "listen",
             Error::Cache(_) => "cache",
             Error::Api { .. } => "api-request",
+            Error::Unreadable { .. } => "unreadable",
             Error::Absent { .. } => "not-found",
         }
     }
@@ -88,8 +99,12 @@ impl Error {
                     401 | 403 | 404 | 422 => Class::Misconfigured,
                     _ => Class::Transient,
                 };
-                Self::Api { what, code: format!("HTTP {} {}", status.code, status.reason), class }
+                // Of a reason only the letters: an admission webhook can write anything there.
+                let reason: String = status.reason.chars().filter(char::is_ascii_alphabetic).take(40).collect();
+                Self::Api { what, code: format!("HTTP {} {reason}", status.code), class }
             }
+            // The parser's own words can quote what it read.
+            kube::Error::SerdeError(_) => Self::Unreadable { what },
             _ => Self::Api { what, code: "no answer from the API server".to_owned(), class: Class::Transient },
         }
     }

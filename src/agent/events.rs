@@ -26,7 +26,7 @@ pub(super) struct Happened {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Deeds {
     /// Objects created or changed.
-    pub(super) changed: usize,
+    pub(super) changed: Vec<String>,
     /// Objects deleted.
     pub(super) pruned: Vec<String>,
     /// The revision and its signer, where another one is applied than before.
@@ -43,21 +43,23 @@ pub(super) fn transitions(before: &[Condition], now: &[Condition], deeds: &Deeds
     let (was, is) = (find(before, kind::READY), find(now, kind::READY));
     if let Some((revision, signer)) = &deeds.moved_to {
         let by = signer.as_ref().map_or(String::new(), |signer| format!(", signed by {signer}"));
-        all.push(told(false, "Applied", format!("{revision} is applied{by}: {} objects were changed", deeds.changed)));
-    } else if deeds.changed > 0 {
-        all.push(told(false, "DriftCorrected", format!("{} objects were put right", deeds.changed)));
+        all.push(told(
+            false,
+            "Applied",
+            format!("{revision} is applied{by}: {} objects were changed", deeds.changed.len()),
+        ));
+    } else if !deeds.changed.is_empty() {
+        let note = format!("{} objects were put right: {}", deeds.changed.len(), some(&deeds.changed));
+        all.push(told(false, "DriftCorrected", note));
     }
     if !deeds.pruned.is_empty() {
-        let some: Vec<&str> = deeds.pruned.iter().take(10).map(String::as_str).collect();
-        all.push(told(false, "Pruned", format!("{} objects were deleted: {}", deeds.pruned.len(), some.join(", "))));
+        let note = format!("{} objects were deleted: {}", deeds.pruned.len(), some(&deeds.pruned));
+        all.push(told(false, "Pruned", note));
     }
     if !deeds.newly_held.is_empty() {
-        let some: Vec<&str> = deeds.newly_held.iter().take(10).map(String::as_str).collect();
-        all.push(told(
-            true,
-            "DeletionsHeld",
-            format!("{} deletions wait for gitwarrant.io/approve-prune: {}", deeds.newly_held.len(), some.join(", ")),
-        ));
+        let (count, some) = (deeds.newly_held.len(), some(&deeds.newly_held));
+        let note = format!("{count} deletions wait for gitwarrant.io/approve-prune: {some}");
+        all.push(told(true, "DeletionsHeld", note));
     }
     if let Some(is) = is {
         let failed = |one: &Condition| one.status == ConditionStatus::False;
@@ -78,6 +80,13 @@ pub(super) fn transitions(before: &[Condition], now: &[Condition], deeds: &Deeds
         all.push(told(true, "Distrusted", is.message));
     }
     all
+}
+
+/// The first of them by name.
+fn some(objects: &[String]) -> String {
+    let named: Vec<&str> = objects.iter().take(10).map(String::as_str).collect();
+    let more = if objects.len() > named.len() { ", and others" } else { "" };
+    format!("{}{more}", named.join(", "))
 }
 
 /// Publishes what happened to the object of `reference`. An event that cannot be written stops nothing.
@@ -137,9 +146,13 @@ mod tests {
         let none = Deeds::default();
         assert_eq!(reasons(&good, &bad, &none), [(true, "Unsigned".to_owned())]);
         assert_eq!(reasons(&bad, &good, &none), [(false, "Recovered".to_owned())]);
-        let moved = Deeds { changed: 2, moved_to: Some(("main@4f1c".into(), None)), ..Deeds::default() };
+        let moved = Deeds {
+            changed: vec!["Service shop/shop".into()],
+            moved_to: Some(("main@4f1c".into(), None)),
+            ..Deeds::default()
+        };
         assert_eq!(reasons(&[], &good, &moved), [(false, "Applied".to_owned())]);
-        let drift = Deeds { changed: 1, ..Deeds::default() };
+        let drift = Deeds { changed: vec!["Service shop/shop".into()], ..Deeds::default() };
         assert_eq!(reasons(&good, &good, &drift), [(false, "DriftCorrected".to_owned())]);
         let pruned = Deeds {
             pruned: vec!["Ingress shop/shop".into()],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -35,14 +35,17 @@ struct Slot {
 struct State {
     mirror: Mirror,
     /// What the connection was made of, and when.
-    connection: Option<(String, Timestamp, Arc<Connection>)>,
+    connection: Option<(String, Instant, Arc<Connection>)>,
     /// The commit that was asked for by its id, and when: a server that does not give it is not asked every second.
-    sought: Option<(Oid, Timestamp)>,
+    sought: Option<(Oid, Instant)>,
 }
 
 /// What the remote showed, and when.
 pub(super) struct Polled {
-    pub(super) at: Timestamp,
+    /// When, by the calendar: for telling how old commits are.
+    at: Timestamp,
+    /// The same by a clock that nobody sets: for telling how old this answer is.
+    answered: Instant,
     pub(super) head: Result<(Commit, Objects), Fault>,
     /// Date of the head by its committer; a claim, which judging checks.
     committed: Option<Timestamp>,
@@ -150,7 +153,7 @@ impl From<Error> for Fault {
 }
 
 /// A connection is made anew after this time: credentials may have been replaced.
-const CONNECTION_AGE: SignedDuration = SignedDuration::from_secs(300);
+const CONNECTION_AGE: Duration = Duration::from_secs(300);
 
 impl Mirrors {
     /// No mirror yet; their folders will lie in a folder of our own in `cache`. What an agent that was killed has left
@@ -185,18 +188,19 @@ impl Mirrors {
             desk.metrics.panic(Stage::Fetch);
             let max_staleness = repository.spec.trust.max_staleness;
             let head = Err(Fault::panicked());
-            Arc::new(Polled { at: desk.clock.now(), head, committed: None, max_staleness, objects: None })
+            let (at, answered) = (desk.clock.now(), Instant::now());
+            Arc::new(Polled { at, answered, head, committed: None, max_staleness, objects: None })
         })
     }
 
     async fn poll_now(&self, desk: &Arc<Desk>, repository: &Repository, age: Duration) -> Arc<Polled> {
-        let asked = desk.clock.now();
+        let asked = Instant::now();
         let slot = self.slot(&repository.name_any());
         let mut state = slot.state.lock().await;
         let last = self.last(repository);
         // An answer that came while this turn waited for the lock is as new as one of its own.
-        let oldest = asked - SignedDuration::try_from(age).unwrap_or(SignedDuration::ZERO);
-        if let Some(last) = last.clone().filter(|last| last.at >= oldest && state.is_of(repository)) {
+        let will_do = |last: &Arc<Polled>| asked.saturating_duration_since(last.answered) <= age;
+        if let Some(last) = last.clone().filter(|last| will_do(last) && state.is_of(repository)) {
             return last;
         }
         let polled = Arc::new(self.ask(desk, repository, &mut state, last.clone()).await);
@@ -241,11 +245,11 @@ impl Mirrors {
         let holds = |polled: &Polled| polled.objects.as_ref().is_some_and(|objects| objects.contains(&id));
         let slot = self.slot(&repository.name_any());
         let mut state = slot.state.lock().await;
-        if let Some(last) = self.last(repository).filter(|last| last.at >= polled.at && holds(last)) {
+        if let Some(last) = self.last(repository).filter(|last| last.answered >= polled.answered && holds(last)) {
             return last;
         }
-        let now = desk.clock.now();
-        let pause = SignedDuration::try_from(repository.spec.interval.get()).unwrap_or(SignedDuration::MAX);
+        let now = Instant::now();
+        let pause = repository.spec.interval.get();
         if state.sought.is_some_and(|(sought, at)| sought == id && now.duration_since(at) < pause) {
             return polled;
         }
@@ -272,6 +276,7 @@ impl Mirrors {
         let head = polled.head.as_ref().map(|(commit, _)| (commit.clone(), objects.clone())).map_err(Fault::clone);
         let whole = Arc::new(Polled {
             at: polled.at,
+            answered: polled.answered,
             head,
             committed: polled.committed,
             max_staleness: polled.max_staleness,
@@ -305,12 +310,14 @@ impl Mirrors {
         state: &mut State,
         last: Option<Arc<Polled>>,
     ) -> Polled {
-        let at = desk.clock.now();
+        let (at, answered) = (desk.clock.now(), Instant::now());
         let max_staleness = repository.spec.trust.max_staleness;
         let before = last.as_ref().and_then(|last| last.objects.clone());
-        let nothing =
-            |fault: Fault| Polled { at, head: Err(fault), committed: None, max_staleness, objects: before.clone() };
-        let transport = match state.connect(desk, repository, at).await {
+        let nothing = |fault: Fault| {
+            let objects = before.clone();
+            Polled { at, answered, head: Err(fault), committed: None, max_staleness, objects }
+        };
+        let transport = match state.connect(desk, repository, answered).await {
             Ok(transport) => transport,
             Err(fault) => return nothing(fault),
         };
@@ -334,7 +341,7 @@ impl Mirrors {
             Ok((commit, objects)) => {
                 let committed = committed(&objects, &commit.head);
                 let all = Some(objects.clone());
-                Polled { at, head: Ok((commit, objects)), committed, max_staleness, objects: all }
+                Polled { at, answered, head: Ok((commit, objects)), committed, max_staleness, objects: all }
             }
             Err(error) => {
                 // Perhaps the credentials were replaced meanwhile.
@@ -370,7 +377,7 @@ impl State {
         &mut self,
         desk: &Arc<Desk>,
         repository: &Repository,
-        now: Timestamp,
+        now: Instant,
     ) -> Result<Arc<Connection>, Fault> {
         let material = material(repository);
         if let Some((made_of, since, transport)) = &self.connection

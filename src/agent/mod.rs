@@ -4,6 +4,7 @@
 
 mod bring;
 mod credentials;
+mod depends;
 mod desk;
 mod error;
 mod events;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::{ConditionStatus, Sync, WarrantSpec};
+use crate::api::{ConditionStatus, Sync, SyncStatus, WarrantSpec};
 use crate::cluster::Unhealthy;
 use crate::model::Class;
 use crate::telemetry::TurnEnd;
@@ -33,8 +33,8 @@ pub(super) struct Outcome {
 /// What was done to the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Changes {
-    /// Objects created or changed.
-    pub(super) changed: usize,
+    /// Objects created or changed, each with the fields that somebody else had written.
+    pub(super) changed: Vec<String>,
     /// Objects deleted.
     pub(super) pruned: Vec<String>,
 }
@@ -125,9 +125,10 @@ impl Outcome {
         Self { class: Some(error.class()), ..Self::new(TurnEnd::Failed, ready) }
     }
 
-    /// Another Sync has to be ready first.
-    pub(super) fn waiting(message: String) -> Self {
-        Self { class: Some(Class::Transient), ..Self::new(TurnEnd::Failed, Holds::no("DependencyNotReady", message)) }
+    /// The turn broke down.
+    pub(super) fn broke_down() -> Self {
+        let message = "the turn broke down and was given up; what is applied stays. Please report it";
+        Self { class: Some(Class::Bug), ..Self::new(TurnEnd::Failed, Holds::no("Panic", message)) }
     }
 
     /// The turn took longer than the Sync allows.
@@ -202,6 +203,12 @@ impl Outcome {
         }
     }
 
+    /// Whether another commit is applied than `told` says.
+    pub(super) fn moves(&self, told: Option<&SyncStatus>) -> bool {
+        let told = told.and_then(|told| told.last_applied_revision.as_ref());
+        self.record.as_ref().is_some_and(|record| record.revision.as_ref() != told)
+    }
+
     /// Whether the Sync is ready now.
     pub(super) fn is_ready(&self) -> bool {
         self.ready.status == ConditionStatus::True
@@ -214,9 +221,14 @@ impl Outcome {
 
     /// What was applied does not work, or not within the turn's time.
     pub(super) fn unhealthy(self, unhealthy: &[Unhealthy]) -> Self {
-        let told: Vec<String> = unhealthy.iter().take(10).map(|one| format!("{}: {}", one.key, one.why)).collect();
-        let no = Holds::no("Unhealthy", format!("{} objects do not work: {}", unhealthy.len(), told.join("; ")));
+        let no = Holds::no("Unhealthy", format!("{} objects do not work: {}", unhealthy.len(), named(unhealthy)));
         Self { class: Some(Class::Transient), end: TurnEnd::Failed, ready: no.clone(), healthy: Some(no), ..self }
+    }
+
+    /// What was applied does not work yet, and another turn is asked for meanwhile.
+    pub(super) fn interrupted(self, unhealthy: &[Unhealthy]) -> Self {
+        let unknown = Holds::unknown("Progressing", format!("it does not work yet: {}", named(unhealthy)));
+        Self { class: Some(Class::Transient), ready: unknown.clone(), healthy: Some(unknown), ..self }
     }
 
     /// Nobody can say whether what was applied works.
@@ -224,6 +236,13 @@ impl Outcome {
         let unknown = Holds::unknown(reason(error.code()), error.to_string());
         let ready = Holds::no(unknown.reason.clone(), unknown.message.clone());
         Self { class: Some(error.class()), end: TurnEnd::Failed, ready, healthy: Some(unknown), ..self }
+    }
+
+    /// That it is tried again by itself, where it is.
+    pub(super) fn reconciling(&self) -> Option<Holds> {
+        let again = self.class == Some(Class::Transient);
+        again
+            .then(|| Holds::yes("ProgressingWithRetry", "it is tried again by itself, and nobody has to edit anything"))
     }
 
     /// When the next turn is due.
@@ -235,6 +254,12 @@ impl Outcome {
             Some(Class::Refused | Class::Misconfigured | Class::Bug) | None => Next::Interval(interval),
         }
     }
+}
+
+/// What does not work, and why.
+pub(super) fn named(unhealthy: &[Unhealthy]) -> String {
+    let told: Vec<String> = unhealthy.iter().take(10).map(|one| format!("{}: {}", one.key, one.why)).collect();
+    told.join("; ")
 }
 
 /// Held deletions that a message names, and that the status lists: an object of the API has a bound.

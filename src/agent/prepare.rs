@@ -54,7 +54,7 @@ pub(super) enum Stage {
     Judging(Option<Oid>),
     /// It was verified, but cannot be opened, rendered or admitted.
     Rendering,
-    /// It was rendered, and the cluster did not take all of it.
+    /// It was rendered, and has to wait, or the cluster did not take all of it.
     Applying,
 }
 
@@ -125,6 +125,12 @@ impl Held {
     pub(super) fn still_judging() -> Self {
         let message = "an earlier turn's judgement has not ended yet; nothing new begins before".to_owned();
         Self { code: "still-judging".to_owned(), class: Class::Transient, message, stage: Stage::Fetching, by: None }
+    }
+
+    /// Another Sync has to be ready first.
+    pub(super) fn waiting(message: String) -> Self {
+        let code = "dependency-not-ready".to_owned();
+        Self { code, class: Class::Transient, message, stage: Stage::Applying, by: None }
     }
 
     /// There is no safe plan.

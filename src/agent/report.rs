@@ -29,20 +29,20 @@ pub(super) async fn report(
     let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
     desk.metrics.turn(&namespace, &name, outcome.end, took);
     desk.metrics.ready(&namespace, &name, outcome.ready.status == ConditionStatus::True);
-    desk.metrics.cluster(outcome.changes.changed, outcome.changes.pruned.len());
+    desk.metrics.cluster(outcome.changes.changed.len(), outcome.changes.pruned.len());
     if outcome.end == TurnEnd::Refused {
         desk.metrics.refusal(&outcome.ready.reason);
     }
     let old = sync.status.clone().unwrap_or_default();
     let previous = memory.conditions.take().unwrap_or_else(|| old.conditions.clone());
-    let next = outcome.next(sync);
+    let (next, reconciling) = (outcome.next(sync), outcome.reconciling());
     let findings = Findings {
         generation: sync.metadata.generation.unwrap_or_default(),
         ready: outcome.ready,
         verified: outcome.verified.or_else(|| kept(&previous, crate::api::condition_kind::VERIFIED)),
         fresh: outcome.fresh.or_else(|| kept(&previous, crate::api::condition_kind::FRESH)),
         healthy: outcome.healthy,
-        reconciling: None,
+        reconciling,
         stalled: outcome.stalled,
         distrusted: match &memory.reviewed {
             Some(reviewed) => reviewed.distrusted.clone(),
@@ -50,6 +50,9 @@ pub(super) async fn report(
         },
     };
     desk.metrics.distrusted(&namespace, &name, findings.distrusted.is_some());
+    if let Some(fresh) = &findings.fresh {
+        desk.metrics.fresh(&namespace, &name, fresh.status != ConditionStatus::False);
+    }
     let found = conditions(&previous, &findings, desk.clock.now());
     tell(&namespace, &name, &previous, &findings.ready, &outcome.changes, took);
     let record = outcome.record;
@@ -67,7 +70,10 @@ pub(super) async fn report(
         held_deletions: outcome.held_deletions.unwrap_or_else(|| old.held_deletions.clone()),
         last_handled_requested_at: sync.annotations().get(REQUESTED_AT).cloned(),
     };
-    let same = !differ(&previous, &found) && SyncStatus { conditions: old.conditions.clone(), ..status.clone() } == old;
+    let told_meanwhile = std::mem::take(&mut memory.told_meanwhile);
+    let same = !told_meanwhile
+        && !differ(&previous, &found)
+        && SyncStatus { conditions: old.conditions.clone(), ..status.clone() } == old;
     let deeds = deeds(&old, &status, outcome.changes);
     let happened = transitions(&previous, &found, &deeds);
     memory.conditions = Some(found);
@@ -84,6 +90,39 @@ pub(super) async fn report(
     }
     publish(&desk.client, &sync.object_ref(&()), happened).await;
     next
+}
+
+/// Tells, while the turn goes on, that another commit is applied and what has to work before it is ready. What an
+/// earlier commit was called would be a lie by now.
+pub(super) async fn progress(desk: &Arc<Desk>, sync: &Sync, memory: &mut Memory, outcome: &Outcome, waits_for: &str) {
+    let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
+    let Some(record) = &outcome.record else { return };
+    let old = sync.status.clone().unwrap_or_default();
+    let previous = memory.conditions.as_ref().unwrap_or(&old.conditions);
+    let message = format!("{}; waiting until it works: {waits_for}", outcome.ready.message);
+    let findings = Findings {
+        generation: sync.metadata.generation.unwrap_or_default(),
+        ready: Holds::unknown("Progressing", message.clone()),
+        verified: outcome.verified.clone(),
+        fresh: outcome.fresh.clone(),
+        healthy: Some(Holds::unknown("Progressing", waits_for)),
+        reconciling: Some(Holds::yes("Progressing", message)),
+        stalled: None,
+        distrusted: kept(previous, crate::api::condition_kind::DISTRUSTED),
+    };
+    let found = conditions(previous, &findings, desk.clock.now());
+    let status = json!({
+        "observedGeneration": sync.metadata.generation, "conditions": found, "lastAttemptedRevision": outcome.attempted,
+        "lastAppliedRevision": record.revision, "signer": record.signer, "objects": record.objects,
+        "warrantGeneration": record.generation,
+    });
+    desk.metrics.ready(&namespace, &name, false);
+    memory.told_meanwhile = true;
+    let api = Api::<Sync>::namespaced(desk.client.clone(), &namespace);
+    let patch = Patch::Merge(json!({ "status": status }));
+    if let Err(fault) = api.patch_status(&name, &PatchParams::default(), &patch).await {
+        warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
+    }
 }
 
 /// What the turn did that its conditions do not say.
@@ -119,7 +158,7 @@ fn tell(
     changes: &Changes,
     took: Duration,
 ) {
-    let (applied, pruned) = (changes.changed, changes.pruned.len());
+    let (applied, pruned) = (changes.changed.len(), changes.pruned.len());
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let before = previous.iter().find(|condition| condition.kind == crate::api::condition_kind::READY);
     let news = before

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
@@ -45,9 +45,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     info!(%address, namespace = %settings.namespace, version = env!("CARGO_PKG_VERSION"), "agent started");
     let served = Served { metrics: Arc::clone(&metrics), ready: Arc::clone(&ready) };
     let listening = tokio::spawn(serve(listener, Arc::new(served)));
-    let (tells, news) = unbounded_channel();
-    let desk = Arc::new(Desk::new(client.clone(), settings, Arc::new(System), metrics, tells)?);
-    let mut round = Round::new(desk, ready, news);
+    let ((news, hears_news), (drift, hears_drift)) = (unbounded_channel(), unbounded_channel());
+    let desk = Arc::new(Desk::new(client.clone(), settings, Arc::new(System), metrics, (news, drift))?);
+    let mut round = Round::new(desk, ready, hears_news, hears_drift);
     round.watch(client).await;
     listening.abort();
     info!("agent ended");
@@ -74,11 +74,15 @@ async fn client(settings: &Settings) -> Result<Client, Error> {
 struct Round {
     desk: Arc<Desk>,
     ready: Arc<AtomicBool>,
+    /// What the agenda's times count from.
+    begun: Instant,
     agenda: Agenda<Key>,
     known: BTreeMap<Key, Arc<DynamicObject>>,
     turns: JoinSet<Ended>,
     /// Repositories whose Syncs have to take a turn.
     news: UnboundedReceiver<String>,
+    /// Syncs of which something was changed in the cluster.
+    drift: UnboundedReceiver<Key>,
     /// Counts turns; seeds the jitter.
     count: u64,
 }
@@ -90,9 +94,18 @@ struct Ended {
 }
 
 impl Round {
-    fn new(desk: Arc<Desk>, ready: Arc<AtomicBool>, news: UnboundedReceiver<String>) -> Self {
+    fn new(
+        desk: Arc<Desk>,
+        ready: Arc<AtomicBool>,
+        news: UnboundedReceiver<String>,
+        drift: UnboundedReceiver<Key>,
+    ) -> Self {
         let (agenda, known, turns) = (Agenda::new(), BTreeMap::new(), JoinSet::new());
-        Self { desk, ready, agenda, known, turns, news, count: 0 }
+        Self { desk, ready, begun: Instant::now(), agenda, known, turns, news, drift, count: 0 }
+    }
+
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     async fn watch(&mut self, client: Client) {
@@ -110,6 +123,7 @@ impl Round {
                 event = next(&mut syncs) => lists.syncs |= self.take(event, &mut lists.seen_syncs, Kind::Sync),
                 Some(ended) = self.turns.join_next() => self.end_turn(ended),
                 Some(repository) = self.news.recv() => self.wake_syncs_of(&repository),
+                Some(key) = self.drift.recv() => self.disturb(&key),
                 () = self.desk.idle.one_more() => {}
                 () = tokio::time::sleep(sleep) => {}
                 () = &mut end => break,
@@ -166,7 +180,20 @@ impl Round {
         if let (Key::Repository(name), false) = (&key, as_declared) {
             self.wake_syncs_of(&name.clone());
         }
-        self.agenda.request(key, self.desk.clock.now());
+        self.call(key);
+    }
+
+    /// Asks for a turn now.
+    fn call(&mut self, key: Key) {
+        self.desk.call(&key);
+        self.agenda.request(key, self.begun.elapsed());
+    }
+
+    fn disturb(&mut self, key: &Key) {
+        if self.known.contains_key(key) {
+            self.desk.call(key);
+        }
+        self.agenda.disturb(key, self.begun.elapsed());
     }
 
     fn unlearn(&mut self, key: &Key) {
@@ -179,7 +206,6 @@ impl Round {
     }
 
     fn wake_syncs_of(&mut self, repository: &str) {
-        let now = self.desk.clock.now();
         let uses = |object: &DynamicObject| object.data["spec"]["repository"].as_str() == Some(repository);
         let woken: Vec<Key> = self
             .known
@@ -187,13 +213,14 @@ impl Round {
             .filter(|(key, object)| matches!(key, Key::Sync(..)) && uses(object))
             .map(|(key, _)| key.clone())
             .collect();
-        woken.into_iter().for_each(|key| self.agenda.request(key, now));
+        woken.into_iter().for_each(|key| self.call(key));
     }
 
     fn start_due(&mut self) {
         let free = usize::from(self.desk.settings.concurrency).saturating_sub(self.at_work());
-        for key in self.agenda.start_due(self.desk.clock.now(), free) {
+        for key in self.agenda.start_due(self.now(), free) {
             let Some(object) = self.known.get(&key).map(Arc::clone) else { continue };
+            self.desk.answer(&key);
             let repository = match &key {
                 Key::Repository(_) => None,
                 Key::Sync(..) => {
@@ -215,7 +242,7 @@ impl Round {
         let Ok(Ended { key, next }) = ended else { return };
         self.count = self.count.wrapping_add(1);
         let seed = seed(&key, self.count);
-        self.agenda.finish(&key, self.desk.clock.now(), next, seed);
+        self.agenda.finish(&key, self.now(), next, seed);
     }
 
     fn until_next(&self) -> Duration {
@@ -223,9 +250,7 @@ impl Round {
         if self.at_work() >= usize::from(self.desk.settings.concurrency) {
             return longest;
         }
-        let now = self.desk.clock.now();
-        let wait = |due: jiff::Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO);
-        self.agenda.next_due().map_or(longest, wait)
+        self.agenda.next_due().map_or(longest, |due| due.saturating_sub(self.now()).min(longest))
     }
 }
 
@@ -236,18 +261,22 @@ async fn one_turn(
     object: Arc<DynamicObject>,
     repository: Option<Arc<DynamicObject>>,
 ) -> Ended {
-    let (metrics, kind) = (Arc::clone(&desk.metrics), key.clone());
+    let (lent, kind, of) = (Arc::clone(&desk), key.clone(), Arc::clone(&object));
     let turn = tokio::spawn(async move {
         match kind {
-            Key::Repository(_) => repository::turn(&desk, &object).await,
-            Key::Sync(..) => sync::turn(&desk, &object, repository.as_deref()).await,
+            Key::Repository(_) => repository::turn(&lent, &of).await,
+            Key::Sync(..) => sync::turn(&lent, &of, repository.as_deref()).await,
         }
     });
     match turn.await {
         Ok(next) => Ended { key, next },
         Err(fault) => {
-            metrics.panic(Stage::Turn);
+            desk.metrics.panic(Stage::Turn);
             error!(turn = ?key, panic = fault.is_panic(), "a turn broke down and changed nothing more; please report it");
+            if matches!(key, Key::Sync(..)) {
+                // In a task of its own: the telling can break down for the same cause.
+                drop(tokio::spawn(async move { sync::broke_down(&desk, &object).await }).await);
+            }
             Ended { key, next: Next::Interval(AFTER_PANIC) }
         }
     }

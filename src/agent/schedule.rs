@@ -1,9 +1,10 @@
 //! When what is due: pure, time is an argument.
+//!
+//! Time is what has passed since the agent began, by a clock that nobody sets: a wall clock put back by a year would
+//! make everything due in a year.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-use jiff::Timestamp;
 
 /// Part of the interval by which a turn may come later, so that many Syncs do not come at once.
 const JITTER: f64 = 0.1;
@@ -17,19 +18,28 @@ pub struct Agenda<K> {
 }
 
 struct Entry {
-    due: Timestamp,
+    due: Duration,
     state: State,
     /// Turns in a row that ended in a passing fault.
     failures: u32,
+    /// Disturbances in a row, none long after the one before; and when the last one was.
+    disturbances: u32,
+    disturbed: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
     Running,
-    /// Running, and asked for again meanwhile.
-    RunningAgain,
+    /// Running, and asked for meanwhile: the next turn is due then.
+    RunningAgain(Duration),
 }
+
+/// So many disturbances in a row are answered at once; from then on the waits double.
+const AT_ONCE: u32 = 5;
+
+/// A disturbance so long after the one before, and after the wait that it was given, is the first one again.
+const CALM: Duration = Duration::from_secs(60);
 
 /// How soon the next turn comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +62,20 @@ impl<K: Ord + Clone> Agenda<K> {
     }
 
     /// Asks for a turn of `key` now; while one runs, another follows it.
-    pub fn request(&mut self, key: K, now: Timestamp) {
-        let entry = self.entries.entry(key).or_insert(Entry { due: now, state: State::Waiting, failures: 0 });
-        match entry.state {
-            State::Waiting => entry.due = entry.due.min(now),
-            State::Running | State::RunningAgain => entry.state = State::RunningAgain,
-        }
+    pub fn request(&mut self, key: K, now: Duration) {
+        let new = Entry { due: now, state: State::Waiting, failures: 0, disturbances: 0, disturbed: Duration::ZERO };
+        self.entries.entry(key).or_insert(new).ask(now);
+    }
+
+    /// Asks for a turn of `key` because somebody has changed what it applied: at once, and later and later where that
+    /// goes on, so that two who fight about a field do not do so all day. What is not known stays unknown.
+    pub fn disturb(&mut self, key: &K, now: Duration) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let waited = wait_after(entry.disturbances);
+        let calm = now.saturating_sub(entry.disturbed) > waited * 2 + CALM;
+        entry.disturbances = if calm { 1 } else { entry.disturbances.saturating_add(1) };
+        entry.disturbed = now;
+        entry.ask(now.saturating_add(wait_after(entry.disturbances)));
     }
 
     /// Forgets `key`; a turn that runs may end, nothing follows it.
@@ -66,8 +84,8 @@ impl<K: Ord + Clone> Agenda<K> {
     }
 
     /// Up to `free` keys whose time has come, earliest first; they count as running from now on.
-    pub fn start_due(&mut self, now: Timestamp, free: usize) -> Vec<K> {
-        let mut due: Vec<(Timestamp, K)> = self
+    pub fn start_due(&mut self, now: Duration, free: usize) -> Vec<K> {
+        let mut due: Vec<(Duration, K)> = self
             .entries
             .iter()
             .filter(|(_, entry)| entry.state == State::Waiting && entry.due <= now)
@@ -85,22 +103,41 @@ impl<K: Ord + Clone> Agenda<K> {
     }
 
     /// Says that the turn of `key` has ended, and when the next one comes. `seed` decides the jitter.
-    pub fn finish(&mut self, key: &K, now: Timestamp, next: Next, seed: u64) {
+    pub fn finish(&mut self, key: &K, now: Duration, next: Next, seed: u64) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.failures = match next {
             Next::Interval(_) => 0,
             Next::Retry { .. } => entry.failures.saturating_add(1),
         };
         entry.due = match entry.state {
-            State::RunningAgain => now,
-            State::Waiting | State::Running => now + delay(next, entry.failures, seed),
+            State::RunningAgain(due) => due.min(now.saturating_add(delay(next, entry.failures, seed))),
+            State::Waiting | State::Running => now.saturating_add(delay(next, entry.failures, seed)),
         };
         entry.state = State::Waiting;
     }
 
     /// The next time something is due.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub fn next_due(&self) -> Option<Duration> {
         self.entries.values().filter(|entry| entry.state == State::Waiting).map(|entry| entry.due).min()
+    }
+}
+
+impl Entry {
+    /// Asks for a turn at `due`, or sooner where one is.
+    fn ask(&mut self, due: Duration) {
+        match self.state {
+            State::Waiting => self.due = self.due.min(due),
+            State::Running => self.state = State::RunningAgain(due),
+            State::RunningAgain(sooner) => self.state = State::RunningAgain(sooner.min(due)),
+        }
+    }
+}
+
+/// How long the turn waits that this many disturbances in a row ask for.
+fn wait_after(disturbances: u32) -> Duration {
+    match disturbances.checked_sub(AT_ONCE + 1) {
+        None => Duration::ZERO,
+        Some(more) => Duration::from_secs(1 << more.min(16)).min(LONGEST_BACKOFF),
     }
 }
 
@@ -122,11 +159,10 @@ fn delay(next: Next, failures: u32, seed: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::{Agenda, Next};
-    use jiff::Timestamp;
     use std::time::Duration;
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(seconds).unwrap()
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     const MINUTE: Next = Next::Interval(Duration::from_secs(60));
@@ -162,6 +198,58 @@ mod tests {
             agenda.finish(&"prod", at(begin), retry, 7);
             assert_eq!(agenda.next_due(), Some(at(next)));
         }
+    }
+
+    /// Plays a fight until `until`: whenever the agent has put something right, somebody changes it again at once.
+    fn turns_of_a_fight(until: u64) -> usize {
+        let mut agenda = Agenda::new();
+        agenda.request("prod", at(0));
+        let mut turns = 0;
+        for second in 0..until {
+            if agenda.start_due(at(second), 1).is_empty() {
+                continue;
+            }
+            turns += 1;
+            agenda.finish(&"prod", at(second), Next::Interval(at(86_400)), 0);
+            agenda.disturb(&"prod", at(second));
+        }
+        turns
+    }
+
+    #[test]
+    fn a_fight_is_answered_at_once_and_then_later_and_later() {
+        assert_eq!(turns_of_a_fight(5), 5);
+        assert!(turns_of_a_fight(3600) < 26, "{}", turns_of_a_fight(3600));
+        let mut agenda = Agenda::new();
+        agenda.request("prod", at(0));
+        for number in 0..100 {
+            let now = at(number * 1000);
+            agenda.start_due(now, 1);
+            agenda.finish(&"prod", now, Next::Interval(at(86_400)), 0);
+            agenda.disturb(&"prod", now + at(1));
+            assert_eq!(agenda.next_due(), Some(now + at(1)), "what happens now and then is put right at once");
+        }
+        agenda.disturb(&"unknown", at(0));
+        assert!(!agenda.start_due(at(1_000_000), 9).contains(&"unknown"));
+    }
+
+    #[test]
+    fn a_disturbance_during_a_turn_waits_its_time_and_a_request_does_not() {
+        let mut agenda = Agenda::new();
+        agenda.request("prod", at(0));
+        agenda.start_due(at(0), 1);
+        (0..8).for_each(|_| agenda.disturb(&"prod", at(1)));
+        agenda.finish(&"prod", at(2), MINUTE, 0);
+        assert_eq!(agenda.next_due(), Some(at(1)), "the first five were to be answered at once");
+        agenda.start_due(at(2), 1);
+        agenda.disturb(&"prod", at(2));
+        agenda.finish(&"prod", at(3), MINUTE, 0);
+        assert_eq!(agenda.next_due(), Some(at(2) + at(8)));
+        agenda.start_due(at(10), 1);
+        agenda.disturb(&"prod", at(10));
+        agenda.request("prod", at(11));
+        agenda.finish(&"prod", at(12), MINUTE, 0);
+        assert_eq!(agenda.next_due(), Some(at(11)));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::OptionFuture;
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject};
+use kube::api::DynamicObject;
 use tracing::{info, warn};
 
-use crate::api::{self, ConditionStatus, Repository, Sync};
+use crate::api::{self, Repository, Sync};
 use crate::cluster::{Acting, Cluster};
 use crate::git::{Commit, Fetched, Oid};
 use crate::keysource::Keyring;
@@ -22,11 +22,11 @@ use super::bring::{Purpose, Stale, Unbrought, changes};
 use super::desk::{Desk, Memory, Reviewed, policy};
 use super::layer;
 use super::mirrors::Polled;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, named};
 use super::prepare::{Held, Stage, Wanted, prepare, review};
 use super::progress;
 use super::record::inventory;
-use super::report::{report, report_unreadable};
+use super::report::{progress, report, report_unreadable};
 use super::run::Key;
 use super::schedule::Next;
 use super::status::{Holds, reason};
@@ -52,6 +52,15 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject, repository: O
     report(desk, &sync, &mut memory, outcome, begun.elapsed()).await
 }
 
+/// Tells that a turn broke down: what the status said before may not be so any more.
+pub(super) async fn broke_down(desk: &Arc<Desk>, object: &DynamicObject) {
+    let Ok(sync) = serde_json::to_value(object).and_then(serde_json::from_value::<Sync>) else { return };
+    let memory = desk.memory(&Key::Sync(sync.namespace().unwrap_or_default(), sync.name_any()));
+    let mut memory = memory.lock().await;
+    memory.settled = None;
+    report(desk, &sync, &mut memory, Outcome::broke_down(), Duration::ZERO).await;
+}
+
 /// The least and the most that `spec.timeout` counts as: a turn that ends at once, or never, serves nobody.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -71,6 +80,8 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     async fn attempt(&self, repository: Option<&DynamicObject>, memory: &mut Memory) -> Outcome {
+        // Put back where a turn comes to look at what it applied; whoever rests watches nothing.
+        let watch = memory.watch.take();
         if self.sync.spec.suspend {
             return Outcome::resting("the Sync is suspended");
         }
@@ -79,6 +90,7 @@ impl Work<'_> {
             Ok(repository) => repository,
             Err(outcome) => return outcome,
         };
+        memory.watch = watch;
         let (name, spec) = (repository.name_any(), &repository.spec);
         let identity = (name.as_str(), spec.url.as_str(), spec.trust.root.as_str());
         let (opened, signers) = tokio::join!(
@@ -99,9 +111,6 @@ impl Work<'_> {
         if let Some(applied) = ledger.spec().applied.as_deref().and_then(|applied| applied.parse().ok()) {
             polled = self.desk.mirrors.with_commit(self.desk, &repository, polled, applied).await;
         }
-        if let Some(waits) = self.depends(&polled).await {
-            return waits;
-        }
         self.bring_newest(&repository, policy, &mut ledger, &polled, memory).await
     }
 
@@ -110,34 +119,6 @@ impl Work<'_> {
         let requested = self.sync.annotations().get(api::REQUESTED_AT);
         let handled = self.sync.status.as_ref().and_then(|status| status.last_handled_requested_at.as_ref());
         if requested.is_some() && requested != handled { Duration::ZERO } else { repository.spec.interval.get() }
-    }
-
-    /// What has to be ready first and is not.
-    async fn depends(&self, polled: &Polled) -> Option<Outcome> {
-        let namespace = self.sync.namespace().unwrap_or_default();
-        let api = Api::<Sync>::namespaced(self.desk.client.clone(), &namespace);
-        for api::LocalName { name } in &self.sync.spec.depends_on {
-            let other = match api.get_opt(name).await {
-                Ok(Some(other)) => other.status.unwrap_or_default(),
-                Ok(None) => {
-                    return Some(Outcome::waiting(format!("Sync {namespace}/{name} of dependsOn does not exist")));
-                }
-                Err(fault) => {
-                    return Some(Outcome::no_answer(&super::Error::request(
-                        format!("Sync {namespace}/{name}"),
-                        &fault,
-                    )));
-                }
-            };
-            let kind = api::condition_kind::READY;
-            let ready = other.conditions.iter().any(|one| one.kind == kind && one.status == ConditionStatus::True);
-            if !ready || other.last_applied_revision != polled.revision() {
-                return Some(Outcome::waiting(format!(
-                    "Sync {namespace}/{name} of dependsOn is not ready at this commit"
-                )));
-            }
-        }
-        None
     }
 
     fn repository(&self, object: Option<&DynamicObject>) -> Result<Repository, Outcome> {
@@ -163,6 +144,16 @@ impl Work<'_> {
         Err(Outcome::stalled("namespace-not-allowed", message))
     }
 
+    fn key(&self) -> Key {
+        Key::Sync(self.sync.namespace().unwrap_or_default(), self.sync.name_any())
+    }
+
+    fn is_agents_own(&self, account: Option<&str>) -> bool {
+        let agent = Agent::default();
+        self.sync.namespace().as_ref() == Some(&self.desk.settings.namespace)
+            && account == Some(agent.service_account.as_str())
+    }
+
     async fn bring_newest(
         &self,
         repository: &Repository,
@@ -171,13 +162,22 @@ impl Work<'_> {
         polled: &Polled,
         memory: &mut Memory,
     ) -> Outcome {
-        let cluster = match self.desk.cluster.acting(self.owner(), self.sync.spec.service_account_name.as_deref()) {
-            Ok(cluster) => cluster,
+        let account = self.sync.spec.service_account_name.as_deref();
+        if self.is_agents_own(account) {
+            let message =
+                "serviceAccountName is the agent's own: what is applied is never done with its rights. Name another";
+            return Outcome::stalled("own-account", message.to_owned());
+        }
+        let cluster = match self.desk.cluster.acting(self.owner(), account) {
+            Ok(cluster) => cluster.fenced_by(ledger.fence()),
             Err(error) => return Outcome::stalled(error.code(), error.to_string()),
         };
         let settled = self.settled(repository, &policy, polled).await;
-        if settled.is_some() && memory.settled == settled && cluster.undisturbed(&inventory(ledger.spec())).await {
-            return self.with_health(&cluster, ledger, Outcome::unchanged(ledger.spec(), polled)).await;
+        if settled.is_some()
+            && memory.settled == settled
+            && cluster.undisturbed(&inventory(ledger.spec()), memory.watch.as_ref()).await
+        {
+            return self.with_health(&cluster, ledger, memory, Outcome::unchanged(ledger.spec(), polled)).await;
         }
         memory.settled = None;
         let wanted = match self.wanted(&cluster, repository, policy, (ledger, memory)).await {
@@ -208,7 +208,10 @@ impl Work<'_> {
         };
         let bringing = async {
             match newest {
-                Ok(admitted) => self.bring(&cluster, ledger, admitted, Purpose::Newest { repository, believed }).await,
+                Ok(admitted) => match self.depends(ledger, polled).await {
+                    None => self.bring(&cluster, ledger, admitted, Purpose::Newest { repository, believed }).await,
+                    Some(waits) => Err(Unbrought { held: waits, stale: Stale::Everything }),
+                },
                 Err(held) => Err(Unbrought { held, stale: Stale::Everything }),
             }
         };
@@ -225,8 +228,9 @@ impl Work<'_> {
                 let (waiting, kept) = (held(true), held(false));
                 let nothing_waits = waiting.is_empty() && kept.is_empty();
                 let changes = changes(&applied);
+                self.watch(&cluster, ledger, memory).await;
                 let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
-                let outcome = self.with_health(&cluster, ledger, outcome).await;
+                let outcome = self.with_health(&cluster, ledger, memory, outcome).await;
                 memory.settled = settled.filter(|_| nothing_waits && outcome.is_ready());
                 return outcome;
             }
@@ -237,7 +241,17 @@ impl Work<'_> {
             self.desk.mirrors.start_over(repository).await;
         }
         let corrected = self.keep_last_good(&cluster, ledger, polled, wanted, (&memory.judging, &stale)).await;
+        self.watch(&cluster, ledger, memory).await;
         Outcome::held(ledger.spec(), polled, &held, corrected)
+    }
+
+    /// Watches what is recorded; whoever changes something of it wakes this Sync.
+    async fn watch(&self, cluster: &Acting, ledger: &Ledger, memory: &mut Memory) {
+        let key = self.key();
+        let drift = self.desk.drift.clone();
+        // Only an agent that ends hears no drift.
+        let wake = move || drop(drift.send(key.clone()));
+        memory.watch = cluster.watch(&inventory(ledger.spec()), memory.watch.take(), wake).await;
     }
 
     /// Judges what is applied again where the policy is another one than it was found good by. What comes of it is
@@ -292,11 +306,13 @@ impl Work<'_> {
     }
 
     /// Waits, where the Sync says so, until what was applied works; the turn's own timeout bounds it.
-    async fn with_health(&self, cluster: &Acting, ledger: &Ledger, outcome: Outcome) -> Outcome {
+    async fn with_health(&self, cluster: &Acting, ledger: &Ledger, memory: &mut Memory, outcome: Outcome) -> Outcome {
         if !self.sync.spec.wait {
             return outcome;
         }
         let recorded = inventory(ledger.spec());
+        let moves = outcome.moves(self.sync.status.as_ref());
+        let mut told = String::new();
         // Whoever only waits takes nobody's place.
         let _idle = self.desk.idle.begin();
         loop {
@@ -306,7 +322,16 @@ impl Work<'_> {
                 Ok(unhealthy) if self.begun.elapsed() + HEALTH_PAUSE * 4 > self.timeout => {
                     return outcome.unhealthy(&unhealthy);
                 }
-                Ok(_) => tokio::time::sleep(HEALTH_PAUSE).await,
+                // A newer commit may be what makes it work.
+                Ok(unhealthy) if self.desk.is_called(&self.key()) => return outcome.interrupted(&unhealthy),
+                Ok(unhealthy) => {
+                    let waits_for = named(&unhealthy);
+                    if moves && told != waits_for {
+                        progress(self.desk, self.sync, memory, &outcome, &waits_for).await;
+                        told = waits_for;
+                    }
+                    tokio::time::sleep(HEALTH_PAUSE).await;
+                }
                 Err(error) => return outcome.health_unknown(&error),
             }
         }

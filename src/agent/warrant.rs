@@ -6,6 +6,7 @@ use kube::api::{Api, PostParams};
 use kube::{Client, Resource, ResourceExt};
 
 use crate::api::{Entry, Sync, Warrant, WarrantSpec};
+use crate::cluster::Fence;
 
 use super::Error;
 
@@ -28,11 +29,18 @@ struct Known {
     confirmed: Option<WarrantSpec>,
     /// What was sent since, without an acknowledgement: it may have arrived.
     sent: Option<WarrantSpec>,
+    /// Its resourceVersion as last read or acknowledged.
+    version: Option<String>,
 }
 
 impl Seen {
-    fn confirm(&self, spec: &WarrantSpec) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Known { confirmed: Some(spec.clone()), sent: None };
+    fn confirm(&self, spec: &WarrantSpec, version: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Known { confirmed: Some(spec.clone()), sent: None, version };
+    }
+
+    fn version(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).version.clone()
     }
 
     fn send(&self, spec: &WarrantSpec) {
@@ -167,8 +175,21 @@ impl Ledger {
             let recorded = format!("{} from {}", warrant.spec.repository, warrant.spec.root);
             return Ok(Err(Lost::Other { name, recorded, configured: format!("{repository} from {root}") }));
         }
-        seen.confirm(&warrant.spec);
+        seen.confirm(&warrant.spec, warrant.resource_version());
         Ok(Ok(Self { api, warrant, exists: true, seen: seen.clone() }))
+    }
+
+    /// Tells, just before something is deleted, whether the record is still as this agent left it. An agent that was
+    /// stopped while another one took its place must not go on with what it meant to delete.
+    pub(super) fn fence(&self) -> Fence {
+        let (api, name, seen) = (self.api.clone(), self.warrant.name_any(), self.seen.clone());
+        Arc::new(move || {
+            let (api, name, seen) = (api.clone(), name.clone(), seen.clone());
+            Box::pin(async move {
+                let now = api.get_metadata(&name).await.ok().and_then(|found| found.resource_version());
+                now.is_some() && now == seen.version()
+            })
+        })
     }
 
     /// What it says.
@@ -206,7 +227,7 @@ impl Ledger {
         };
         self.warrant = written.map_err(|source| Error::warrant(&namespace, &name, source))?;
         self.exists = true;
-        self.seen.confirm(&self.warrant.spec);
+        self.seen.confirm(&self.warrant.spec, self.warrant.resource_version());
         Ok(())
     }
 }
@@ -227,7 +248,7 @@ mod tests {
     fn only_what_was_read_or_sent_is_known() {
         let seen = Seen::default();
         assert!(seen.knows(&spec(7, "a")), "nothing was seen yet");
-        seen.confirm(&spec(7, "a"));
+        seen.confirm(&spec(7, "a"), None);
         assert!(seen.knows(&spec(7, "a")));
         assert!(!seen.knows(&spec(7, "b")), "another commit under the same generation");
         assert!(!seen.knows(&spec(8, "b")), "a later one that nobody here wrote");
@@ -235,7 +256,7 @@ mod tests {
         assert!(seen.knows(&spec(8, "b")), "it arrived, though nobody said so");
         assert!(seen.knows(&spec(7, "a")), "it did not arrive");
         assert_eq!(seen.generation(), Some(7), "what did not arrive is not missed");
-        seen.confirm(&spec(8, "b"));
+        seen.confirm(&spec(8, "b"), None);
         assert!(!seen.knows(&spec(7, "a")));
     }
 }

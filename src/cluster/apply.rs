@@ -93,11 +93,14 @@ impl Acting {
             Presence::IfNotPresent => existing.is_some(),
             Presence::Ignored => true,
         };
-        if left_alone {
-            return Ok(untouched(uid));
-        }
         let identity = Identity::from(&target.key);
         let (bytes, fingerprint) = self.manifest(object);
+        if left_alone {
+            if let Some(existing) = &existing {
+                self.shared.memory.remember(identity, existing, fingerprint);
+            }
+            return Ok(untouched(uid));
+        }
         if existing.as_ref().is_some_and(|existing| self.shared.memory.holds(&identity, existing, fingerprint)) {
             return Ok(untouched(uid));
         }

@@ -72,7 +72,7 @@ impl Trouble {
     /// Whether waiting may help.
     fn passes(&self) -> bool {
         match self {
-            Trouble::Unreachable { .. } | Trouble::Changed | Trouble::Unreadable { .. } => true,
+            Trouble::Unreachable { .. } | Trouble::Changed | Trouble::Superseded | Trouble::Unreadable { .. } => true,
             Trouble::Rejected { code, .. } => *code >= 500,
             Trouble::Denied { .. } | Trouble::NotFound | Trouble::Conflict(_) | Trouble::Immutable { .. } => false,
         }
@@ -85,6 +85,7 @@ impl Trouble {
             Trouble::NotFound => "not-found",
             Trouble::Conflict(_) => "field-conflict",
             Trouble::Changed => "changed-meanwhile",
+            Trouble::Superseded => "superseded",
             Trouble::Immutable { .. } => "immutable-field",
             Trouble::Rejected { .. } => "rejected",
             Trouble::Unreachable { .. } => "api-unreachable",

@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use crate::plan::{Inventory, Live, Owner, Plan};
 use crate::policy::Admitted;
 use crate::trust::{Origin, Signed};
@@ -21,7 +23,7 @@ pub struct Kube(Arc<Shared>);
 pub(super) struct Shared {
     client: ::kube::Client,
     pub(super) directory: Directory,
-    pub(super) memory: Memory,
+    pub(super) memory: Arc<Memory>,
 }
 
 /// Whose rights are used.
@@ -39,18 +41,23 @@ impl fmt::Display for ServiceAccount {
     }
 }
 
+/// Asked before anything is deleted: whether whoever made the plan may still go on.
+pub type Fence = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
 /// The cluster as one Sync may see and change it: every request is made with the rights of its ServiceAccount.
 pub struct Acting {
     pub(super) shared: Arc<Shared>,
     pub(super) requests: Requests,
     pub(super) account: ServiceAccount,
     pub(super) owner: Owner,
+    /// Without one nothing is deleted.
+    pub(super) fence: Option<Fence>,
 }
 
 impl Kube {
     /// Uses `client`, whose own identity must be allowed to impersonate ServiceAccounts.
     pub fn new(client: ::kube::Client) -> Self {
-        Self(Arc::new(Shared { client, directory: Directory::default(), memory: Memory::new() }))
+        Self(Arc::new(Shared { client, directory: Directory::default(), memory: Arc::new(Memory::new()) }))
     }
 
     /// The cluster as the Sync `owner` may see it. The account is of the Sync's own namespace, `default` where
@@ -63,11 +70,17 @@ impl Kube {
         let account = ServiceAccount { namespace: owner.namespace.clone(), name };
         let requests = Requests::new(self.0.client.clone(), &account)
             .map_err(|trouble| Error::one(&account, Verb::Discover, trouble))?;
-        Ok(Acting { shared: Arc::clone(&self.0), requests, account, owner })
+        Ok(Acting { shared: Arc::clone(&self.0), requests, account, owner, fence: None })
     }
 }
 
 impl Acting {
+    /// The same, where deletions wait for the word of `fence`.
+    #[must_use]
+    pub fn fenced_by(self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self }
+    }
+
     /// The object `name` among the `plural` (`configmaps`, `secrets`) of the Sync's own namespace; `None` where there is
     /// none.
     ///

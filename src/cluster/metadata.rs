@@ -1,6 +1,8 @@
 //! Metadata of live objects; nothing else of them is asked for.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -34,6 +36,8 @@ pub(super) struct Page {
 pub(super) struct PageMetadata {
     #[serde(default, rename = "continue")]
     pub(super) next: Option<String>,
+    #[serde(default, rename = "resourceVersion")]
+    pub(super) version: Option<String>,
 }
 
 /// What is read of `metadata`.
@@ -49,6 +53,19 @@ pub(super) struct Metadata {
     annotations: BTreeMap<String, String>,
     #[serde(default)]
     deletion_timestamp: Option<String>,
+    #[serde(default)]
+    generation: Option<i64>,
+}
+
+impl Metadata {
+    /// What stays the same while only the status of an object changes.
+    fn outline(&self) -> Option<u64> {
+        // Keyed: nobody can look for another object of the same outline.
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        let generation = self.generation.filter(|generation| *generation > 0)?;
+        let parts = (generation, &self.labels, &self.annotations, &self.deletion_timestamp);
+        Some(KEY.get_or_init(RandomState::new).hash_one(parts))
+    }
 }
 
 impl From<Metadata> for Existing {
@@ -56,6 +73,7 @@ impl From<Metadata> for Existing {
         let label = |name: &str| metadata.labels.get(name).cloned();
         let owner = label(SYNC_NAME).zip(label(SYNC_NAMESPACE)).map(|(name, namespace)| Owner { namespace, name });
         Self {
+            outline: metadata.outline(),
             owner,
             kept: metadata.annotations.get(PRUNE).is_some_and(|value| value.eq_ignore_ascii_case("disabled")),
             deleting: metadata.deletion_timestamp.is_some(),

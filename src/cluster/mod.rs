@@ -19,6 +19,7 @@ mod reply;
 mod request;
 mod stand_in;
 mod survey;
+mod watch;
 
 use std::future::Future;
 
@@ -29,11 +30,12 @@ use crate::trust::{Origin, Signed};
 
 pub use error::{Error, Failure};
 pub use health::{Unhealthy, judge};
-pub use kube::{Acting, Kube, ServiceAccount};
+pub use kube::{Acting, Fence, Kube, ServiceAccount};
 pub use plain::{Plain, PlainError, Resource};
 pub use reply::{Taken, Trouble};
 pub use request::Verb;
 pub use stand_in::StandIn;
+pub use watch::Watch;
 
 /// Who writes the fields of what is applied.
 pub const FIELD_MANAGER: &str = "gitwarrant";

@@ -50,6 +50,12 @@ impl Acting {
     /// Deletes in the order of the plan: what needs definitions before the definitions.
     pub(super) async fn prune(&self, deletions: Vec<Deletion>) -> Result<Pruned, Error> {
         let mut pruned = Pruned::default();
+        if deletions.is_empty() {
+            return Ok(pruned);
+        }
+        if !self.may_delete().await {
+            return Err(Error::one("what left the repository", Verb::Delete, Trouble::Superseded));
+        }
         let mut failures = Vec::new();
         let (definitions, rest): (Vec<Deletion>, Vec<Deletion>) =
             deletions.into_iter().partition(|deletion| Stage::of(&deletion.target.key) == Stage::Definitions);
@@ -79,6 +85,13 @@ impl Acting {
             }
         }
         Ok(pruned)
+    }
+
+    async fn may_delete(&self) -> bool {
+        match &self.fence {
+            Some(fence) => fence().await,
+            None => false,
+        }
     }
 
     /// Looks again, and deletes with UID and resourceVersion as preconditions: what was looked at is what goes.
@@ -123,6 +136,9 @@ impl Acting {
         }
         if now.kept {
             return Err(refuse("a field cannot be changed, and the object in the cluster says that it is not deleted"));
+        }
+        if !self.may_delete().await {
+            return Err(Trouble::Superseded);
         }
         self.delete(target, &now).await?;
         self.shared.memory.forget(&Identity::from(&target.key));

@@ -26,6 +26,11 @@ pub enum Trouble {
     /// It was changed or made anew between looking and acting.
     #[error("it was changed by somebody else meanwhile")]
     Changed,
+    /// The record of what is applied is not as whoever made the plan left it.
+    #[error(
+        "the Warrant is not as this agent left it: another agent is at work, or somebody wrote it. Nothing is deleted"
+    )]
+    Superseded,
     /// Every field that is refused is one that cannot be changed once it is set.
     #[error(
         "{} cannot be changed in an object that exists; annotate the manifest with \
@@ -36,11 +41,11 @@ pub enum Trouble {
         fields: Vec<String>,
     },
     /// The API server or an admission policy does not take the object.
-    #[error("the API server answered {code} {reason}{}{}", named(.fields), told(.sentence.as_ref()))]
+    #[error("the API server answered {code}{}{}{}", word(.reason), named(.fields), told(.sentence.as_ref()))]
     Rejected {
         /// HTTP status.
         code: u16,
-        /// `reason` of the answer, such as `Invalid`.
+        /// `reason` of the answer, such as `Invalid`; empty where it is none of Kubernetes' own.
         reason: String,
         /// Fields that are named as causes.
         fields: Vec<String>,
@@ -94,8 +99,10 @@ struct Cause {
 }
 
 impl Details {
-    fn fields(&self) -> Vec<String> {
-        self.causes.iter().filter_map(|cause| cause.field.as_deref()).map(plain).take(20).collect()
+    /// The fields that are named; of a Secret those that look like one, because a webhook can write anything there.
+    fn fields(&self, secret: bool) -> Vec<String> {
+        let named = self.causes.iter().filter_map(|cause| cause.field.as_deref());
+        named.filter(|field| !secret || is_field_of_secret(field)).map(plain).take(20).collect()
     }
 }
 
@@ -118,35 +125,77 @@ impl Cause {
 pub(super) fn reduce(code: u16, body: &[u8], about: &About) -> Trouble {
     let status: Status = serde_json::from_slice(body).unwrap_or_default();
     let message = status.message.unwrap_or_default();
-    let reason = status.reason.unwrap_or_default();
+    let secret = about.is_secret();
+    let reason = status.reason.filter(|reason| is_reason(reason)).unwrap_or_default();
     match code {
         404 => Trouble::NotFound,
         // What RBAC writes; admission also answers 403, but says something else.
         403 if message.contains("\" cannot ") && message.contains("User \"") => about.denied(),
         409 => {
-            let taken: Vec<Taken> = status.details.causes.iter().filter_map(taken).collect();
+            let taken: Vec<Taken> = status.details.causes.iter().filter_map(|cause| taken(cause, secret)).collect();
             if taken.is_empty() { Trouble::Changed } else { Trouble::Conflict(taken) }
         }
         422 if !status.details.causes.is_empty() && status.details.causes.iter().all(Cause::is_of_change) => {
-            Trouble::Immutable { fields: status.details.fields() }
+            Trouble::Immutable { fields: status.details.fields(secret) }
         }
-        429 | 502 | 503 | 504 => Trouble::Unreachable { what: format!("status {code} {}", plain(&reason)) },
+        429 | 502 | 503 | 504 => Trouble::Unreachable { what: format!("status {code} {reason}").trim_end().to_owned() },
+        // A list that was begun too long ago, or something that is gone for good: the next turn begins anew.
+        410 => Trouble::Changed,
         _ => Trouble::Rejected {
             code,
-            reason: plain(&reason),
-            fields: status.details.fields(),
-            sentence: (!about.is_secret() && !message.is_empty()).then(|| plain(&message)),
+            reason,
+            fields: status.details.fields(secret),
+            sentence: (!secret && !message.is_empty()).then(|| plain(&message)),
         },
     }
 }
 
-/// `conflict with "kubectl-edit" using v1` at `.spec.replicas`: the manager's name, and nothing of the value.
-fn taken(cause: &Cause) -> Option<Taken> {
+/// `conflict with "kubectl-edit" using v1` at `.spec.replicas`: the manager's name, and nothing of the value. About a
+/// Secret no name is believed to be one.
+fn taken(cause: &Cause, secret: bool) -> Option<Taken> {
     if cause.reason.as_deref() != Some("FieldManagerConflict") {
         return None;
     }
-    let manager = cause.message.as_deref().and_then(|text| text.split('"').nth(1)).unwrap_or("another manager");
-    Some(Taken { field: plain(cause.field.as_deref().unwrap_or("?")), manager: plain(manager) })
+    let named = cause.message.as_deref().and_then(|text| text.split('"').nth(1));
+    let manager = named.filter(|_| !secret).unwrap_or("another manager");
+    let field = cause.field.as_deref().filter(|field| !secret || is_field_of_secret(field)).unwrap_or("?");
+    Some(Taken { field: plain(field), manager: plain(manager) })
+}
+
+/// Whether `text` is a reason of Kubernetes' own; a webhook can write anything there.
+///
+/// Source: apimachinery `StatusReason`.
+fn is_reason(text: &str) -> bool {
+    const REASONS: [&str; 19] = [
+        "Unauthorized",
+        "Forbidden",
+        "NotFound",
+        "AlreadyExists",
+        "Conflict",
+        "Gone",
+        "Invalid",
+        "ServerTimeout",
+        "StoreReadError",
+        "Timeout",
+        "TooManyRequests",
+        "BadRequest",
+        "MethodNotAllowed",
+        "NotAcceptable",
+        "RequestEntityTooLarge",
+        "UnsupportedMediaType",
+        "InternalError",
+        "Expired",
+        "ServiceUnavailable",
+    ];
+    REASONS.contains(&text)
+}
+
+/// Whether `text` names a field that a Secret has: its parts are those of names, and it is short.
+fn is_field_of_secret(text: &str) -> bool {
+    const FIELDS: [&str; 7] = ["apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable"];
+    let first = text.trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']' | '/');
+    FIELDS.contains(&first) && text.len() <= 128 && text.chars().all(good)
 }
 
 /// One line of bounded length: control characters are spelt out.
@@ -157,6 +206,10 @@ fn plain(text: &str) -> String {
 fn list(taken: &[Taken]) -> String {
     let shown: Vec<String> = taken.iter().take(10).map(|one| format!("{} ({})", one.field, one.manager)).collect();
     shown.join(", ")
+}
+
+fn word(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" {reason}") }
 }
 
 fn named(fields: &[String]) -> String {
@@ -212,6 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn webhook_that_echoes_a_secret_in_any_part_of_its_answer_is_not_repeated() {
+        let about = about("", "Secret", "secrets");
+        for code in [400, 403, 409, 410, 422, 429, 500, 503] {
+            for cause in ["FieldValueInvalid", "FieldManagerConflict"] {
+                let body = format!(
+                    r#"{{"kind":"Status","reason":"hunter2","message":"User \"hunter2\" cannot hunter2","details":{{"causes":[
+                    {{"reason":"{cause}","message":"immutable \"hunter2\"","field":"data.password: hunter2"}},
+                    {{"reason":"{cause}","message":"immutable \"hunter2\"","field":"hunter2"}}]}}}}"#
+                );
+                let trouble = reduce(code, body.as_bytes(), &about);
+                assert!(!format!("{trouble} {trouble:?}").contains("hunter2"), "{code}: {trouble:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_that_has_expired_is_begun_anew_by_the_next_turn() {
+        let body = br#"{"kind":"Status","code":410,"reason":"Expired","message":"The provided continue parameter is too old"}"#;
+        assert_eq!(reduce(410, body, &about("", "ConfigMap", "configmaps")), Trouble::Changed);
+    }
+
+    #[test]
     fn a_missing_right_names_account_verb_and_resource() {
         let body = br#"{"kind":"Status","code":403,"reason":"Forbidden","message":"deployments.apps \"web\" is forbidden: User \"system:serviceaccount:shop:applier\" cannot patch resource \"deployments\" in API group \"apps\" in the namespace \"shop\""}"#;
         let trouble = reduce(403, body, &about("apps", "Deployment", "deployments"));
@@ -232,6 +307,6 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_json_is_reduced_to_its_code() {
         let trouble = reduce(500, b"<html>\x1b[31mboom", &about("", "ConfigMap", "configmaps"));
-        assert_eq!(trouble.to_string(), "the API server answered 500 ");
+        assert_eq!(trouble.to_string(), "the API server answered 500");
     }
 }

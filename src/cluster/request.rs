@@ -7,7 +7,7 @@ use ::kube::client::Body;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::model::Key;
 
@@ -32,6 +32,8 @@ pub enum Verb {
     Get,
     /// Read a collection.
     List,
+    /// Follow a collection.
+    Watch,
     /// Server-side apply.
     Patch,
     /// Delete one object.
@@ -46,6 +48,7 @@ impl Verb {
         match self {
             Verb::Get => "get",
             Verb::List => "list",
+            Verb::Watch => "watch",
             Verb::Patch => "patch",
             Verb::Delete => "delete",
             Verb::Discover => "discover",
@@ -54,7 +57,7 @@ impl Verb {
 
     fn method(self) -> Method {
         match self {
-            Verb::Get | Verb::List | Verb::Discover => Method::GET,
+            Verb::Get | Verb::List | Verb::Watch | Verb::Discover => Method::GET,
             Verb::Patch => Method::PATCH,
             Verb::Delete => Method::DELETE,
         }
@@ -110,6 +113,7 @@ pub(super) struct Payload {
 }
 
 /// Sends requests as one ServiceAccount.
+#[derive(Clone)]
 pub(super) struct Requests {
     client: ::kube::Client,
     user: HeaderValue,
@@ -148,6 +152,7 @@ impl Requests {
                 | Trouble::NotFound
                 | Trouble::Conflict(_)
                 | Trouble::Changed
+                | Trouble::Superseded
                 | Trouble::Immutable { .. }
                 | Trouble::Unreadable { .. } => false,
             };
@@ -156,6 +161,23 @@ impl Requests {
                 None => return Err(trouble),
             }
         }
+    }
+
+    /// Asks for an answer that goes on, and gives its body as it comes.
+    pub(super) async fn open(&self, path: &str, accept: &'static str, about: &About) -> Result<Body, Trouble> {
+        let unreachable = |what: &str| Trouble::Unreachable { what: what.to_owned() };
+        let request = Request::builder().method(about.verb.method()).uri(path).header(ACCEPT, accept);
+        let request = request.header(IMPERSONATE_USER, self.user.clone()).body(Body::empty());
+        let request = request.map_err(|_| Trouble::Unreadable { what: "the path" })?;
+        let answer = tokio::time::timeout(PATIENCE, self.client.send(request)).await;
+        let answer = answer.map_err(|_| unreachable("no answer in 30 s"))?;
+        let (parts, body) = answer.map_err(|error| unreachable(kind_of(&error)))?.into_parts();
+        if parts.status.is_success() {
+            return Ok(body);
+        }
+        let all = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_ANSWER).collect()).await;
+        let bytes = all.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        Err(reduce(parts.status.as_u16(), &bytes, about))
     }
 
     async fn try_once(
@@ -183,8 +205,11 @@ impl Requests {
             // The client's own error can quote what it sent; its kind alone is told.
             let response = self.client.send(request).await.map_err(|error| unreachable(kind_of(&error)))?;
             let (parts, body) = response.into_parts();
-            let bytes =
-                Limited::new(body, MAX_ANSWER).collect().await.map_err(|_| unreachable("the answer broke off"))?;
+            let bytes = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| {
+                let too_large = error.is::<LengthLimitError>();
+                let unreadable = (Trouble::Unreadable { what: "it has more than 32 MiB" }, None);
+                if too_large { unreadable } else { unreachable("the answer broke off") }
+            })?;
             Ok((parts, bytes.to_bytes()))
         };
         let (parts, bytes) =

@@ -97,6 +97,7 @@ impl StandIn {
                 let made = Existing {
                     uid: format!("uid-{}", state.clock),
                     resource_version: state.clock.to_string(),
+                    outline: None,
                     owner: Some(self.owner.clone()),
                     kept: apply.handling.kept,
                     deleting: false,

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::model::{Key, Place};
-use crate::plan::{Departed, Entry, Existing, Identity, Inventory, Live, Located, Target};
+use crate::plan::{Departed, Entry, Existing, Identity, Inventory, Live, Located, Owner, Target};
 use crate::policy::Item;
 
 use super::defined::{Defined, defined};
 use super::discovery::{Absence, Catalogue, absence};
 use super::kube::Acting;
-use super::metadata::{ACCEPT_LIST, ACCEPT_ONE, Page, Partial};
+use super::metadata::{ACCEPT_LIST, ACCEPT_ONE, Metadata, Page, Partial};
 use super::reply::Trouble;
-use super::request::{About, Verb};
-use super::{Error, path};
+use super::request::{About, Requests, Verb};
+use super::{Error, ServiceAccount, Watch, path};
 
 /// Requests in flight at once.
 pub(super) const IN_FLIGHT: usize = 16;
@@ -23,6 +23,8 @@ pub(super) const IN_FLIGHT: usize = 16;
 const WORTH_A_LIST: usize = 3;
 /// Objects on a page.
 const PAGE: usize = 500;
+/// Pages of a list; a Sync has at most 5,000 objects.
+const PAGES: usize = 20;
 
 /// What is wanted, by name.
 pub(super) struct Wanted {
@@ -39,12 +41,53 @@ impl Wanted {
     }
 }
 
-/// A kind in a namespace: what one list can cover.
-type Rack = (String, String, String, Option<String>);
+/// A kind in a namespace: what one list can cover. Group, version, resource, namespace.
+pub(super) type Rack = (String, String, String, Option<String>);
+
+/// Where `target` lies.
+pub(super) fn rack(target: &Target) -> Rack {
+    let key = &target.key;
+    (key.group.clone(), key.version.clone(), target.plural.clone(), key.namespace.clone())
+}
+
+/// Everything on a rack that bears the labels of `owner` and has a name that is `wanted`, with the version of the list.
+///
+/// # Errors
+/// Among others: so much else bears those labels that somebody must have forged them.
+pub(super) async fn list(
+    requests: &Requests,
+    account: &ServiceAccount,
+    owner: &Owner,
+    (group, version, plural, namespace): &Rack,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(String, Vec<Metadata>), Trouble> {
+    let about = About::collection(account, Verb::List, group, plural, namespace.as_deref());
+    let base = path::collection(group, version, namespace.as_deref(), plural);
+    let selector = path::encode(&owner.selector());
+    let (mut found, mut next) = (Vec::new(), None::<String>);
+    for _ in 0..PAGES {
+        let mut page = format!("{base}?labelSelector={selector}&limit={PAGE}");
+        if let Some(next) = &next {
+            page.push_str("&continue=");
+            page.push_str(&path::encode(next));
+        }
+        let answer = requests.send(&page, ACCEPT_LIST, None, &about).await?;
+        let read: Page =
+            serde_json::from_slice(&answer).map_err(|_| Trouble::Unreadable { what: "not a list of metadata" })?;
+        let items = read.items.into_iter().flatten().map(|item| item.metadata);
+        found.extend(items.filter(|item| wanted(&item.name)));
+        next = read.metadata.next.filter(|next| !next.is_empty());
+        if next.is_none() {
+            return Ok((read.metadata.version.unwrap_or_default(), found));
+        }
+    }
+    Err(Trouble::Unreadable { what: "a list without end" })
+}
 
 impl Acting {
     pub(super) async fn look(&self, wanted: &Wanted, inventory: &Inventory) -> Result<Live, Error> {
         let (targets, catalogue) = self.resolve(wanted).await?;
+        let catalogue = self.with_recorded(catalogue, inventory).await?;
         let identities: BTreeSet<Identity> = targets.iter().map(|found| Identity::from(&found.target.key)).collect();
         let recorded = inventory.iter().filter(|entry| !identities.contains(&Identity::from(&entry.key)));
         let mut live = Live::default();
@@ -83,14 +126,18 @@ impl Acting {
         if hidden.is_empty() { Ok(live) } else { Err(Error::Failures(hidden)) }
     }
 
-    /// Whether every recorded object is just as this process left it. Costs a look at metadata and nothing else; where
-    /// anything is not certain the answer is no, and the whole turn is taken.
-    pub async fn undisturbed(&self, inventory: &Inventory) -> bool {
+    /// Whether every recorded object is just as this process left it. What is watched costs nothing, the rest a look at
+    /// its metadata; where anything is not certain the answer is no, and the whole turn is taken.
+    pub async fn undisturbed(&self, inventory: &Inventory, watch: Option<&Watch>) -> bool {
         let Ok(catalogue) = self.shared.directory.current(&self.requests, &self.account).await else { return false };
         let mut targets = Vec::with_capacity(inventory.len());
         for entry in inventory.iter() {
             let Ok(target) = self.whereabouts(entry, &catalogue).await else { return false };
-            targets.push(target);
+            match watch.and_then(|watch| watch.is_left_so(&rack(&target), &Identity::from(&target.key))) {
+                Some(true) => {}
+                Some(false) => return false,
+                None => targets.push(target),
+            }
         }
         let Ok(existing) = self.existing(targets.iter()).await else { return false };
         targets.iter().all(|target| {
@@ -116,8 +163,17 @@ impl Acting {
         if missing.is_empty() { Ok((scoped(found)?, read)) } else { Err(Error::UnknownKinds(missing)) }
     }
 
+    /// The catalogue, read anew where it lacks a kind that is recorded: an older one says nothing about what is gone.
+    async fn with_recorded(&self, read: Arc<Catalogue>, inventory: &Inventory) -> Result<Arc<Catalogue>, Error> {
+        let known = |entry: &Entry| read.any(&entry.key.group, &entry.key.version, &entry.key.kind).is_some();
+        if inventory.iter().all(known) {
+            return Ok(read);
+        }
+        self.shared.directory.newer(&read, &self.requests, &self.account).await.map_err(Error::Discovery)
+    }
+
     /// Where a recorded object lives, or what can be said without looking.
-    async fn whereabouts(&self, entry: &Entry, catalogue: &Catalogue) -> Result<Target, Departed> {
+    pub(super) async fn whereabouts(&self, entry: &Entry, catalogue: &Catalogue) -> Result<Target, Departed> {
         let key = &entry.key;
         if let Some(served) = catalogue.any(&key.group, &key.version, &key.kind) {
             let key = Key { version: served.version.clone(), ..key.clone() };
@@ -132,9 +188,7 @@ impl Acting {
     async fn existing(&self, targets: impl Iterator<Item = &Target>) -> Result<BTreeMap<Identity, Looked>, Error> {
         let mut racks: BTreeMap<Rack, Vec<Target>> = BTreeMap::new();
         for target in targets {
-            let key = &target.key;
-            let rack = (key.group.clone(), key.version.clone(), target.plural.clone(), key.namespace.clone());
-            racks.entry(rack).or_default().push(target.clone());
+            racks.entry(rack(target)).or_default().push(target.clone());
         }
         let lists = racks.into_iter().map(|(rack, targets)| self.scan(rack, targets));
         let scanned: Vec<Scan> = stream::iter(lists).buffer_unordered(IN_FLIGHT).try_collect().await?;
@@ -158,34 +212,15 @@ impl Acting {
         if targets.len() < WORTH_A_LIST {
             return Ok((Vec::new(), targets));
         }
-        let (group, version, plural, namespace) = &rack;
-        let about = About::collection(&self.account, Verb::List, group, plural, namespace.as_deref());
-        let base = path::collection(group, version, namespace.as_deref(), plural);
-        let selector = path::encode(&self.owner.selector());
-        let mut owned: BTreeMap<String, Existing> = BTreeMap::new();
-        let mut next: Option<String> = None;
-        loop {
-            let mut page = format!("{base}?labelSelector={selector}&limit={PAGE}");
-            if let Some(next) = &next {
-                page.push_str("&continue=");
-                page.push_str(&path::encode(next));
-            }
-            let answer = match self.requests.send(&page, ACCEPT_LIST, None, &about).await {
-                Ok(answer) => answer,
-                // Listing is a right of its own; without it each object is looked at singly.
-                Err(Trouble::Denied { .. }) => return Ok((Vec::new(), targets)),
-                Err(trouble) => return Err(Error::one(plural, Verb::List, trouble)),
+        let names: BTreeSet<&str> = targets.iter().map(|target| target.key.name.as_str()).collect();
+        let mut owned: BTreeMap<String, Existing> =
+            match list(&self.requests, &self.account, &self.owner, &rack, |name| names.contains(name)).await {
+                Ok((_, found)) => found.into_iter().map(|one| (one.name.clone(), one.into())).collect(),
+                // Listing is a right of its own, and whoever forges labels can make a list too long to read: each object is
+                // looked at singly then.
+                Err(Trouble::Denied { .. } | Trouble::Unreadable { .. }) => return Ok((Vec::new(), targets)),
+                Err(trouble) => return Err(Error::one(&rack.2, Verb::List, trouble)),
             };
-            let read: Page = serde_json::from_slice(&answer)
-                .map_err(|_| Error::one(plural, Verb::List, Trouble::Unreadable { what: "not a list of metadata" }))?;
-            owned.extend(
-                read.items.into_iter().flatten().map(|item| (item.metadata.name.clone(), item.metadata.into())),
-            );
-            next = read.metadata.next.filter(|next| !next.is_empty());
-            if next.is_none() {
-                break;
-            }
-        }
         let mut found = Vec::new();
         let mut rest = Vec::new();
         for target in targets {

@@ -29,6 +29,8 @@ pub struct Existing {
     pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
+    /// A number that stays the same while only its status changes, if its generation is counted.
+    pub outline: Option<u64>,
     /// The Sync that its labels name.
     pub owner: Option<Owner>,
     /// Whether it carries Flux's `prune: disabled`.

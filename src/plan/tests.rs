@@ -34,7 +34,14 @@ fn key(kind: &str, name: &str) -> Key {
 }
 
 fn existing(uid: &str, owner: Option<Owner>) -> Existing {
-    Existing { uid: uid.to_owned(), resource_version: "1".to_owned(), owner, kept: false, deleting: false }
+    Existing {
+        uid: uid.to_owned(),
+        resource_version: "1".to_owned(),
+        outline: None,
+        owner,
+        kept: false,
+        deleting: false,
+    }
 }
 
 fn located(key: &Key, existing: Option<Existing>) -> Located {

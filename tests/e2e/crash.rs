@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use kube::api::{ListParams, Patch, PatchParams};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::scene::Scene;
@@ -18,6 +19,12 @@ type Counts = fn(&str, &str) -> bool;
 
 /// Waits until the API server has answered this many requests that `counts`, and kills the agent.
 fn kill_after(scene: &Scene, from: u64, count: usize, counts: Counts) {
+    await_requests(scene, from, count, counts);
+    scene.stage.agent(Agent::kill);
+}
+
+/// Waits until the API server has answered this many requests of the agent that `counts`.
+fn await_requests(scene: &Scene, from: u64, count: usize, counts: Counts) {
     let begin = Instant::now();
     let mut file = std::fs::File::open(scene.stage.audit_log().expect("our own control plane keeps one")).unwrap();
     file.seek(SeekFrom::Start(from)).unwrap();
@@ -41,7 +48,6 @@ fn kill_after(scene: &Scene, from: u64, count: usize, counts: Counts) {
         text.drain(..end);
         std::thread::sleep(Duration::from_millis(1));
     }
-    scene.stage.agent(Agent::kill);
 }
 
 fn audit_length(scene: &Scene) -> u64 {
@@ -166,6 +172,50 @@ fn agent_that_was_killed_during_a_change_or_its_pruning_completes_it() {
             equals_round(scene, round, &commit).await;
         }
         assert!(halfway >= 3, "only {halfway} of the kills came while a commit was being applied");
+    });
+}
+
+fn signal(scene: &Scene, signal: Signal) {
+    let id = scene.stage.agent(|agent| agent.id()).expect("the agent runs");
+    kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+}
+
+/// Objects whose applying takes long enough to stop the agent in the midst of it.
+const MANY: usize = 250;
+
+#[test]
+fn agent_that_was_stopped_while_another_took_its_place_deletes_nothing() {
+    play_alone("stopped", async |scene| {
+        let write = |value: &str, names: &[&str]| {
+            let many = (0..MANY).map(|number| format!("many-{number}"));
+            let names: Vec<String> = many.chain(names.iter().map(|name| (*name).to_owned())).collect();
+            names.iter().for_each(|name| scene.write_map(name, value));
+            let files: Vec<String> = names.iter().map(|name| format!("{name}.yaml")).collect();
+            scene.takes(&files.iter().map(String::as_str).collect::<Vec<_>>());
+        };
+        write("1", &["leaving"]);
+        let commit = scene.commit_good();
+        scene.git(&["push", "--quiet", "--force", "origin", &format!("{commit}:refs/heads/main")]);
+        scene.declare().await;
+        scene.applied(&commit).await;
+        write("2", &[]);
+        let commit = scene.commit_good();
+        let from = audit_length(scene);
+        scene.git(&["push", "--quiet", "--force", "origin", &format!("{commit}:refs/heads/main")]);
+        let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": "now"}}});
+        scene.repositories().patch(&scene.name, &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
+        await_requests(scene, from, 1, is_apply);
+        signal(scene, Signal::STOP);
+        assert_eq!(scene.value("leaving").await.as_deref(), Some("1"), "it was stopped too late");
+        // What another agent writes when it wants `leaving` again.
+        let other = json!({"spec": {"generation": 1000}});
+        scene.warrants().patch("app", &PatchParams::default(), &Patch::Merge(&other)).await.unwrap();
+        signal(scene, Signal::CONT);
+        scene.not_ready("StateLost").await;
+        assert_eq!(scene.value("leaving").await.as_deref(), Some("1"), "it was deleted by an agent of yesterday");
+        start_again(scene, true);
+        scene.applied(&commit).await;
+        assert_eq!(scene.value("leaving").await, None, "it is orphaned");
     });
 }
 

@@ -3,6 +3,9 @@
 mod commands;
 mod content;
 mod crash;
+mod depends;
+mod drift;
+mod health;
 mod held;
 mod record;
 mod refused;

@@ -111,6 +111,21 @@ fn warrant_that_somebody_else_wrote_holds_and_alarms() {
 }
 
 #[test]
+fn warrant_of_a_newer_version_is_not_guessed_at() {
+    play("warrant-newer", async |scene| {
+        scene.begin().await;
+        let newer = json!({"spec": {"epoch": 7}});
+        scene.warrants().patch("app", &PatchParams::default(), &Patch::Merge(&newer)).await.unwrap();
+        scene.write_map("settings", "red");
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        let message = scene.not_ready("Unreadable").await;
+        assert!(message.contains(&format!("Warrant {}/app", scene.name)), "{message}");
+        assert_eq!(scene.value("settings").await.as_deref(), Some("blue"));
+    });
+}
+
+#[test]
 fn warrant_of_another_repository_holds_and_alarms() {
     play("warrant-other", async |scene| {
         scene.begin().await;

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::scene::{Scene, is};
 use super::stage::play;
+use crate::support::story::cluster::until;
+use crate::support::story::world::HOME;
 
 async fn merge(scene: &Scene, change: Value) {
     scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&change)).await.unwrap();
@@ -69,6 +71,27 @@ fn account_of_another_namespace_is_out_of_reach() {
         scene.declare_with(|_, sync| sync["spec"]["serviceAccountName"] = json!("kube-system:admin")).await;
         let sync = scene.sync("it is not ready", |sync| is(sync, "Ready", "False").is_some()).await;
         assert!(is(&sync, "Ready", "False").unwrap().1.contains("kube-system:admin"));
+        assert_eq!(scene.value("settings").await, None);
+    });
+}
+
+#[test]
+fn rights_of_the_agent_itself_are_never_used() {
+    play("own-account", async |scene| {
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.declare_with(|repository, _| repository["spec"]["allowedNamespaces"] = json!([HOME])).await;
+        let mut sync = scene.sync_manifest();
+        sync["metadata"] = json!({"name": scene.name, "namespace": HOME});
+        sync["spec"]["serviceAccountName"] = json!("gitwarrant");
+        scene.stage.admin.put(&sync).await.unwrap();
+        let syncs = scene.stage.admin.ours(Some(HOME), "Sync", "syncs");
+        let stalled = async || {
+            let sync = syncs.get_opt(&scene.name).await.unwrap()?;
+            is(&sync, "Stalled", "True").filter(|(reason, _)| reason == "OwnAccount")
+        };
+        until("it is refused", stalled).await.unwrap();
+        syncs.delete(&scene.name, &DeleteParams::default()).await.unwrap();
         assert_eq!(scene.value("settings").await, None);
     });
 }

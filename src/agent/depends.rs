@@ -1,0 +1,47 @@
+//! What has to be ready before a commit is brought.
+
+use kube::ResourceExt;
+use kube::api::Api;
+
+use crate::api::{self, ConditionStatus, Sync};
+
+use super::Error;
+use super::mirrors::Polled;
+use super::prepare::Held;
+use super::sync::Work;
+use super::warrant::Ledger;
+
+impl Work<'_> {
+    /// Why the newest commit waits for another Sync; nothing waits that is applied already.
+    pub(super) async fn depends(&self, ledger: &Ledger, polled: &Polled) -> Option<Held> {
+        let (sync, spec) = (self.sync, ledger.spec());
+        let Ok((commit, _)) = &polled.head else { return None };
+        let observed = sync.status.as_ref().and_then(|status| status.observed_generation);
+        let is_applied = spec.pending.is_none() && spec.applied.as_deref() == Some(commit.head.to_string().as_str());
+        if is_applied && observed == sync.metadata.generation {
+            return None;
+        }
+        let namespace = sync.namespace().unwrap_or_default();
+        let api = Api::<Sync>::namespaced(self.desk.client.clone(), &namespace);
+        for api::LocalName { name } in &sync.spec.depends_on {
+            let what = format!("Sync {namespace}/{name} of dependsOn");
+            match api.get_opt(name).await {
+                Ok(Some(other)) if is_ready(&other, sync, polled) => {}
+                Ok(Some(_)) => return Some(Held::waiting(format!("{what} is not ready at this commit"))),
+                Ok(None) => return Some(Held::waiting(format!("{what} does not exist"))),
+                Err(fault) => return Some(Held::recording(&Error::request(what, &fault))),
+            }
+        }
+        None
+    }
+}
+
+/// Whether `other` is ready as it is declared now, and at the commit that `sync` is about to be brought to, where both
+/// follow the same Repository: commits of two cannot be compared.
+fn is_ready(other: &Sync, sync: &Sync, polled: &Polled) -> bool {
+    let Some(status) = &other.status else { return false };
+    let ready = |one: &api::Condition| one.kind == api::condition_kind::READY && one.status == ConditionStatus::True;
+    status.conditions.iter().any(ready)
+        && status.observed_generation == other.metadata.generation
+        && (other.spec.repository != sync.spec.repository || status.last_applied_revision == polled.revision())
+}

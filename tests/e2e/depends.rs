@@ -1,0 +1,97 @@
+//! Syncs that wait for others.
+
+use kube::api::{DeleteParams, DynamicObject};
+use serde_json::{Value, json};
+
+use super::scene::{Scene, is};
+use super::stage::play;
+use crate::support::story::cluster::until;
+
+/// A second Sync, `other`, of folder `other`, which waits for `app`.
+async fn declare_other(scene: &Scene, edit: impl FnOnce(&mut Value)) {
+    let mut other = scene.sync_manifest();
+    other["metadata"]["name"] = json!("other");
+    other["spec"]["path"] = json!("./other");
+    other["spec"]["dependsOn"] = json!([{"name": "app"}]);
+    edit(&mut other);
+    scene.stage.admin.put(&other).await.unwrap();
+}
+
+fn write_other(scene: &Scene, value: &str) {
+    scene.write("other/kustomization.yaml", "resources: [free.yaml]\n");
+    let namespace = &scene.name;
+    let map = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: free, namespace: {namespace}}}\ndata: {{value: \"{value}\"}}\n"
+    );
+    scene.write("other/free.yaml", &map);
+}
+
+async fn other(scene: &Scene, what: &str, so: impl Fn(&DynamicObject) -> bool) -> DynamicObject {
+    let asked = async || scene.syncs().get_opt("other").await.ok().flatten().filter(|sync| so(sync));
+    match until(what, asked).await {
+        Ok(sync) => sync,
+        Err(reason) => panic!("{reason}; {}", scene.seen().await),
+    }
+}
+
+#[test]
+fn sync_waits_for_the_one_it_depends_on_and_its_own_drift_is_put_right_meanwhile() {
+    play("depends", async |scene| {
+        write_other(scene, "1");
+        scene.begin().await;
+        declare_other(scene, |_| ()).await;
+        scene.comes("free", "1").await;
+        // `app` cannot be brought to this commit: the API server does not take one of its objects.
+        write_other(scene, "2");
+        scene.takes(&["settings.yaml", "limits.yaml", "bad.yaml"]);
+        let namespace = scene.name.clone();
+        let bad = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: bad, namespace: {namespace}}}\nspec: {{ports: [{{port: 70000}}]}}\n"
+        );
+        scene.write("app/bad.yaml", &bad);
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.refused(&commit, "Rejected").await;
+        let waits =
+            |sync: &DynamicObject| is(sync, "Ready", "False").is_some_and(|(reason, _)| reason == "DependencyNotReady");
+        let sync = other(scene, "it waits", waits).await;
+        let (_, message) = is(&sync, "Ready", "False").unwrap();
+        assert!(message.contains("app of dependsOn is not ready at this commit"), "{message}");
+        assert!(is(&sync, "Verified", "True").is_some(), "the commit is good, and only has to wait");
+        assert!(is(&sync, "Reconciling", "True").is_some(), "it goes on by itself");
+        assert!(is(&sync, "Stalled", "True").is_none());
+        scene.maps().delete("free", &DeleteParams::default()).await.unwrap();
+        scene.comes("free", "1").await;
+        scene.takes(&["settings.yaml", "limits.yaml"]);
+        scene.ship().await;
+        scene.comes("free", "2").await;
+        let sync = other(scene, "it is ready", |sync| is(sync, "Ready", "True").is_some()).await;
+        assert!(is(&sync, "Reconciling", "True").is_none());
+        scene.syncs().delete("other", &DeleteParams::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn sync_that_depends_on_one_of_another_repository_waits_for_no_commit_of_it() {
+    play("depends-across", async |scene| {
+        write_other(scene, "1");
+        scene.begin().await;
+        let mut second = scene.repository_manifest();
+        let name = format!("{}-second", scene.name);
+        second["metadata"]["name"] = json!(name);
+        second["spec"]["ref"] = json!({"branch": "side"});
+        write_other(scene, "2");
+        let commit = scene.commit_good();
+        scene.git(&["push", "--quiet", "origin", &format!("{commit}:refs/heads/side")]);
+        scene.stage.admin.put(&second).await.unwrap();
+        declare_other(scene, |sync| sync["spec"]["repository"] = json!(name)).await;
+        scene.comes("free", "2").await;
+        let revision = json!(format!("side@{commit}"));
+        other(scene, "it is ready", |sync| {
+            is(sync, "Ready", "True").is_some() && sync.data["status"]["lastAppliedRevision"] == revision
+        })
+        .await;
+        scene.syncs().delete("other", &DeleteParams::default()).await.unwrap();
+        scene.repositories().delete(&name, &DeleteParams::default()).await.unwrap();
+    });
+}
