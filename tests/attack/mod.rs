@@ -1,6 +1,7 @@
 //! See the files beside this one.
 
 mod checkpoints;
+mod certificates;
 mod envelopes;
 mod hardware;
 mod history;

@@ -18,12 +18,18 @@ fn ssh_keys_of_every_type_are_believed() {
 
 #[test]
 fn openpgp_keys_of_every_type_are_believed() {
-    for algorithm in ["ed25519", "nistp256", "rsa2048"] {
+    let curves = ["nistp256", "nistp384", "nistp521", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1"];
+    for (algorithm, expected) in ["ed25519", "rsa2048", "rsa3072"]
+        .into_iter()
+        .chain(curves)
+        .map(|algorithm| (algorithm, Ok(vec!["carol@example.org".to_owned()])))
+        .chain([("rsa1024", Err(Reason::WeakKey)), ("secp256k1", Err(Reason::UnsupportedSignature))])
+    {
         let mut place = Place::new();
         let key = place.signers.gpg_key("carol@example.org", algorithm);
         place.certify(&key);
         place.commit("a", "1", By::Gpg(&key), HOUR);
-        assert_eq!(place.judge(), Ok(vec!["carol@example.org".into()]), "{algorithm}");
+        assert_eq!(place.judge(), expected, "{algorithm}");
     }
 }
 

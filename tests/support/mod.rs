@@ -7,6 +7,7 @@ pub mod gitserver;
 pub mod gotool;
 pub mod loom;
 pub mod mutate;
+pub mod openpgp;
 pub mod reference;
 pub mod repo;
 pub mod signing;

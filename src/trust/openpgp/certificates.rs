@@ -44,11 +44,23 @@ impl Certificates {
                 if certificate.is_tsk() || certificate.unknowns().next().is_some() {
                     return Err(refuse("something in the certificate is not known"));
                 }
-                self.known.push((principal.to_owned(), certificate));
+                self.learn(principal, certificate).map_err(|_| refuse("the certificate cannot be read"))?;
                 found += 1;
             }
         }
         if found == 0 { Err(refuse("no certificate in it")) } else { Ok(()) }
+    }
+
+    /// Whatever any copy of a certificate says counts for every copy: one may tell of a shorter life, another of the time
+    /// before it was extended.
+    fn learn(&mut self, principal: &str, mut certificate: Cert) -> sequoia_openpgp::Result<()> {
+        let fingerprint = certificate.fingerprint();
+        for (_, known) in self.known.iter_mut().filter(|(_, known)| known.fingerprint() == fingerprint) {
+            certificate = certificate.merge_public(known.clone())?;
+            *known = certificate.clone();
+        }
+        self.known.push((principal.to_owned(), certificate));
+        Ok(())
     }
 
     /// The keys that are there to sign, as things are `now`; a certificate without any is listed by its primary key.

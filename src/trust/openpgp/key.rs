@@ -4,11 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::cert::prelude::*;
+use sequoia_openpgp::crypto::mpi;
 use sequoia_openpgp::packet::{Signature, key};
 use sequoia_openpgp::policy::{HashAlgoSecurity, Policy as _, StandardPolicy};
-use sequoia_openpgp::types::{HashAlgorithm, PublicKeyAlgorithm, RevocationStatus, SignatureType};
+use sequoia_openpgp::types::{HashAlgorithm, PublicKeyAlgorithm, SignatureType};
 
 use super::hex;
+use super::revocation::is_revoked;
 use crate::trust::Reason;
 use crate::trust::fault::{Fault, Judgement};
 use crate::trust::time::show;
@@ -28,6 +30,7 @@ impl Candidate<'_> {
     pub(super) fn judge(&self, signature: &Signature, payload: &[u8], created: i64) -> Judgement<String> {
         let name = hex(self.key.key().fingerprint().as_bytes());
         self.refuse_weak(&name)?;
+        self.refuse_unknown(&name)?;
         let at = instant(created);
         if at < self.key.key().creation_time() || at < self.cert.primary_key().key().creation_time() {
             let fact = format!("the signature was made at {}, before key {name} was", show(created));
@@ -37,12 +40,20 @@ impl Candidate<'_> {
             let fact = format!("a signature of version {} by key {name} of another version", signature.version());
             return Err(Fault::new(Reason::BadSignature, fact));
         }
-        signature
-            .verify_message(self.key.key(), payload)
-            .map_err(|_| Fault::new(Reason::BadSignature, format!("the signature by {name} does not fit")))?;
+        if !self.made(signature, payload) {
+            return Err(Fault::new(Reason::BadSignature, format!("the signature by {name} does not fit")));
+        }
         self.refuse_revoked(&name, at)?;
         self.refuse_unbound(&name, at, created)?;
         Ok(name)
+    }
+
+    /// Whether the key made this signature over `payload`.
+    pub(super) fn made(&self, signature: &Signature, payload: &[u8]) -> bool {
+        // The two bytes of the digest that stand in the packet are signed by nobody; where they could be anything, one
+        // signature would make as many commits as there are pairs of bytes.
+        signature.verify_message(self.key.key(), payload).is_ok()
+            && signature.computed_digest().is_some_and(|digest| digest.starts_with(signature.digest_prefix()))
     }
 
     /// Whether some binding, in force at `now` or not, says that the key is there to sign.
@@ -56,7 +67,8 @@ impl Candidate<'_> {
     pub(super) fn listed(&self, now: i64) -> ListedKey {
         let name = hex(self.key.key().fingerprint().as_bytes());
         let at = instant(now);
-        let judged = self.refuse_weak(&name).and_then(|()| self.refuse_revoked(&name, at));
+        let judged = self.refuse_weak(&name).and_then(|()| self.refuse_unknown(&name));
+        let judged = judged.and_then(|()| self.refuse_revoked(&name, at));
         let judged = judged.and_then(|()| self.refuse_unbound(&name, at, now));
         let time = |time: SystemTime| jiff::Timestamp::try_from(time).ok();
         let lenient = lenient(at);
@@ -71,6 +83,19 @@ impl Candidate<'_> {
             before: expires.and_then(time),
             fault: judged.err().map(|fault| fault.fact),
         }
+    }
+
+    fn refuse_unknown(&self, name: &str) -> Judgement<()> {
+        let key = self.key.key();
+        let known = match key.mpis() {
+            mpi::PublicKey::ECDSA { curve, .. } | mpi::PublicKey::EdDSA { curve, .. } => curve.is_supported(),
+            _ => key.pk_algo().is_supported(),
+        };
+        if known {
+            return Ok(());
+        }
+        let fact = format!("key {name} has an algorithm or a curve that is not known here");
+        Err(Fault::new(Reason::UnsupportedSignature, fact))
     }
 
     /// Also the primary key counts: it is what bound the subkey.
@@ -93,31 +118,9 @@ impl Candidate<'_> {
         Ok(())
     }
 
-    /// A revocation counts even if it rests on a weak hash: whoever forges one can only take away.
     fn refuse_revoked(&self, name: &str, at: SystemTime) -> Judgement<()> {
-        let lenient = lenient(at);
-        let own = self.key.key().fingerprint();
-        let of_subkey = self.cert.keys().subkeys().find(|subkey| subkey.key().fingerprint() == own);
-        // The library forgets a retirement when a later binding follows; a retired key stays retired here.
-        let retired = |mut statements: Vec<&Signature>| {
-            statements.retain(|statement| statement.signature_creation_time().is_none_or(|when| when <= at));
-            !statements.is_empty()
-        };
-        let own_statements = of_subkey.as_ref().map(|subkey| subkey.self_revocations().collect()).unwrap_or_default();
-        if retired(own_statements) || retired(self.cert.primary_key().self_revocations().collect()) {
+        if is_revoked(self.cert, &self.key.key().fingerprint(), &lenient(at), at) {
             return Err(Fault::new(Reason::RevokedKey, format!("key {name} is revoked")));
-        }
-        let of_subkey = of_subkey.as_ref().map(|subkey| subkey.revocation_status(&lenient, at));
-        for status in of_subkey.into_iter().chain([self.cert.revocation_status(&lenient, at)]) {
-            let revoked = match status {
-                RevocationStatus::Revoked(_) => true,
-                // By somebody else: counts where the certificate appoints anybody for it.
-                RevocationStatus::CouldBe(_) => self.cert.revocation_keys(&lenient).next().is_some(),
-                RevocationStatus::NotAsFarAsWeKnow => false,
-            };
-            if revoked {
-                return Err(Fault::new(Reason::RevokedKey, format!("key {name} is revoked")));
-            }
         }
         Ok(())
     }
@@ -125,13 +128,13 @@ impl Candidate<'_> {
     fn refuse_unbound(&self, name: &str, at: SystemTime, created: i64) -> Judgement<()> {
         let strict = strict(at);
         let Ok(valid) = self.key.clone().with_policy(&strict, at) else {
-            return Err(self.why_unbound(name, at, created));
+            return Err(self.why_unbound(name, &strict, at, created));
         };
         let flags = if self.key.primary() { valid.key_flags() } else { valid.binding_signature().key_flags() };
         if !flags.is_some_and(|flags| flags.for_signing()) {
             return Err(Fault::new(Reason::KeyNotSigningCapable, format!("key {name} is not marked for signing")));
         }
-        if !self.key.primary() && !self.signed_back(valid.binding_signature(), &strict) {
+        if !self.key.primary() && !self.signed_back(valid.binding_signature(), &strict, at) {
             return Err(no_back_signature(name));
         }
         if valid.alive().is_err() {
@@ -141,34 +144,52 @@ impl Candidate<'_> {
         Ok(())
     }
 
-    /// Whether the subkey itself signed that it belongs to the primary key.
-    fn signed_back(&self, binding: &Signature, strict: &StandardPolicy<'_>) -> bool {
+    /// Whether the subkey itself signed, in this binding and in force at that time, that it belongs to the primary key.
+    fn signed_back(&self, binding: &Signature, strict: &StandardPolicy<'_>, at: SystemTime) -> bool {
         let primary = self.cert.primary_key().key();
         let subkey = self.key.key().role_as_subordinate();
         binding.embedded_signatures().any(|back| {
-            strict.signature(back, HashAlgoSecurity::CollisionResistance).is_ok()
+            back.signature_alive(at, Duration::ZERO).is_ok()
+                && strict.signature(back, HashAlgoSecurity::CollisionResistance).is_ok()
                 && back.verify_primary_key_binding(primary, subkey).is_ok()
         })
     }
 
+    /// Whether the primary key, at that time, called this subkey one for signing, and the subkey did not sign back.
+    fn lacks_back_signature(&self, strict: &StandardPolicy<'_>, at: SystemTime) -> bool {
+        let primary = self.cert.primary_key().key();
+        let subkey = self.key.key().role_as_subordinate();
+        let by_primary = |binding: &Signature| {
+            let mut hash = binding.hash_algo().context().ok()?.for_signature(binding.version());
+            binding.hash_subkey_binding(&mut hash, primary, subkey).ok()?;
+            binding.verify_digest(primary, hash.into_digest().ok()?).ok()
+        };
+        // Where the back-signature is missing or somebody else's, the library calls the whole binding bad.
+        let mut bindings = self.key.self_signatures().chain(self.cert.bad_signatures());
+        bindings.any(|binding| {
+            binding.typ() == SignatureType::SubkeyBinding
+                && binding.key_flags().is_some_and(|flags| flags.for_signing())
+                && binding.signature_alive(at, Duration::ZERO).is_ok()
+                && by_primary(binding).is_some()
+                && !self.signed_back(binding, strict, at)
+        })
+    }
+
     /// The reason why no binding holds at that time.
-    fn why_unbound(&self, name: &str, at: SystemTime, created: i64) -> Fault {
+    fn why_unbound(&self, name: &str, strict: &StandardPolicy<'_>, at: SystemTime, created: i64) -> Fault {
         if self.key.clone().with_policy(&lenient(at), at).is_ok() {
             let fact = format!("key {name} is bound to its certificate by a weak hash or algorithm");
             return Fault::new(Reason::WeakAlgorithm, fact);
         }
-        let lacks_back = |signature: &&Signature| {
-            signature.typ() == SignatureType::SubkeyBinding
-                && signature.key_flags().is_some_and(|flags| flags.for_signing())
-                && signature.embedded_signatures().next().is_none()
-        };
-        if !self.key.primary() && self.cert.bad_signatures().any(|signature| lacks_back(&signature)) {
+        if !self.key.primary() && self.lacks_back_signature(strict, at) {
             return no_back_signature(name);
         }
-        Fault::new(
-            Reason::KeyNotValidAtTime,
-            format!("key {name} was not bound to its certificate at {}", show(created)),
-        )
+        let fact = format!(
+            "key {name} was not bound to its certificate at {}; gpg leaves older self-signatures out when it extends a \
+             key: list a copy from before that too",
+            show(created)
+        );
+        Fault::new(Reason::KeyNotValidAtTime, fact)
     }
 }
 

@@ -3,6 +3,7 @@
 mod certificates;
 mod key;
 mod packet;
+mod revocation;
 
 pub(super) use certificates::Certificates;
 
@@ -28,11 +29,17 @@ pub(super) fn judge(
     let outline = packet::outline(bytes)?;
     judge_times(&outline, date, now, skew)?;
     let signature = parse(bytes)?;
-    let candidates = trusted.by_issuers(&outline.issuers);
-    if candidates.is_empty() {
-        let named: Vec<String> = outline.issuers.iter().map(|id| hex(id)).collect();
-        return Err(Fault::new(Reason::UnknownSigner, format!("key {} is not listed", named.join(" or "))));
+    let mut candidates = trusted.by_issuers(&outline.issuers);
+    if outline.issuers.is_empty() {
+        candidates.retain(|candidate| candidate.made(&signature, payload));
     }
+    let unknown = || {
+        let named: Vec<String> = outline.issuers.iter().map(|id| hex(id)).collect();
+        if named.is_empty() {
+            return Fault::new(Reason::UnknownSigner, "no listed key made this signature");
+        }
+        Fault::new(Reason::UnknownSigner, format!("key {} is not listed", named.join(" or ")))
+    };
     // Several certificates may hold the same key. One in which it is in order is enough, unless another revokes it.
     // Listed for several principals it speaks for each, as a key on several lines of allowed_signers does.
     let mut signer: Option<Signer> = None;
@@ -47,16 +54,12 @@ pub(super) fn judge(
                 }
             }
             Err(fault) if fault.reason == Reason::RevokedKey => return Err(fault),
-            // Without an issuer every key was tried, and one that does not fit says nothing.
-            Err(_) if outline.issuers.is_empty() => {}
             Err(fault) => {
                 first_fault.get_or_insert(fault);
             }
         }
     }
-    signer.ok_or_else(|| {
-        first_fault.unwrap_or_else(|| Fault::new(Reason::UnknownSigner, "no listed key made this signature"))
-    })
+    signer.ok_or_else(|| first_fault.unwrap_or_else(unknown))
 }
 
 fn judge_times(outline: &packet::Outline, date: i64, now: i64, skew: Skew) -> Judgement<()> {
