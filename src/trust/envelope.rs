@@ -22,6 +22,7 @@ pub(super) fn open(armor: &[u8]) -> Judgement<Envelope> {
         .lines()
         .next()
         .and_then(|line| blank_end(line).strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+        .filter(|label| !label.contains("--"))
         .ok_or_else(|| malformed("it does not begin with an armor line"))?;
     match label {
         "PGP SIGNATURE" => Ok(Envelope::OpenPgp(open_pgp(text, label)?)),
@@ -136,6 +137,7 @@ mod tests {
             SSH.replace("-----END SSH", "-----END PGP"),
             SSH.replace("U1NI", "U1N"),
             SSH.replace("U1NI\nU0lH\n", ""),
+            SSH.replace('\n', "\r"),
         ] {
             assert_eq!(reason(&bad), Reason::MalformedSignature, "{bad:?}");
         }

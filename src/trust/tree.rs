@@ -107,7 +107,11 @@ impl Walk<'_> {
                 Ok(())
             }
             Mode::Link => {
-                let target = self.blob(&entry.id, &path, MAX_TARGET)?;
+                let target = self.blob(&entry.id, &path, MAX_TARGET).map_err(|fault| {
+                    let too_long = fault.reason == Reason::LimitExceeded;
+                    let fact = || format!("link `{}` does not point at a path: {}", path.escape_debug(), fault.fact);
+                    if too_long { unsafe_tree(fact()) } else { fault }
+                })?;
                 let target = String::from_utf8(target)
                     .map_err(|_| unsafe_tree(format!("link `{}` does not point at a path", path.escape_debug())))?;
                 self.links.insert(path, target);

@@ -213,9 +213,10 @@ impl Subject<'_> {
         Ok((id, tag))
     }
 
-    /// A head that breaks the grammar may hide its parents; then that is the reason, not where it leads.
+    /// A head that breaks the grammar may hide its parents, or invent some; then that is the reason, not where it leads.
     fn prefer_broken_head(&self, fault: Fault) -> Fault {
-        let unrelated = matches!(fault.reason, Reason::TrustRootNotAncestor | Reason::NonFastForward);
+        let leads_astray = [Reason::TrustRootNotAncestor, Reason::NonFastForward, Reason::IncompleteHistory];
+        let unrelated = leads_astray.contains(&fault.reason);
         match self.history.commit(&self.commit.head) {
             Err(broken) if unrelated => broken,
             Ok(_) | Err(_) => fault,

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod certificates;
+mod commits;
 mod envelopes;
 mod hardware;
 mod history;

@@ -99,8 +99,11 @@ fn trees_that_two_readers_take_differently_are_refused() {
 #[test]
 fn links_end_inside_the_repository() {
     let place = Place::new();
+    let (long, longer) = ([b"./".repeat(2047), b"b".to_vec()].concat(), b"./".repeat(2500));
     for (target, expected) in [
         (&b"b"[..], Ok(())),
+        (&long, Ok(())),
+        (&longer, Err(Reason::UnsafeTree)),
         (b"../b", Err(Reason::UnsafeTree)),
         (b"/var/run/secrets/kubernetes.io/serviceaccount/token", Err(Reason::UnsafeTree)),
         (b"b/../../c", Err(Reason::UnsafeTree)),
