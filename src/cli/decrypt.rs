@@ -100,6 +100,9 @@ pub(super) fn key_files(age: &[PathBuf], pgp: &[PathBuf], ssh: &[PathBuf]) -> Re
     if let Some(path) = std::env::var_os("SOPS_AGE_KEY_FILE").filter(|path| !path.is_empty()) {
         files.push(("SOPS_AGE_KEY_FILE.agekey".to_owned(), read_key(Path::new(&path))?));
     }
+    if let Some(path) = std::env::var_os("SOPS_AGE_SSH_PRIVATE_KEY_FILE").filter(|path| !path.is_empty()) {
+        files.push(("SOPS_AGE_SSH_PRIVATE_KEY_FILE.sshkey".to_owned(), read_key(Path::new(&path))?));
+    }
     if let Some(keys) = std::env::var_os("SOPS_AGE_KEY").filter(|keys| !keys.is_empty()) {
         // sops takes several, with blanks between them; an identity has none.
         let mut lines = keys.into_encoded_bytes();

@@ -1,7 +1,7 @@
 //! `gitwarrant encrypt`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::decrypt::{format, read};
 use super::{Console, Failure, Outcome};
@@ -124,11 +124,7 @@ fn terms(args: &Args) -> Result<Terms, Failure> {
 
 /// The rule of `config` for `file`, whose path counts from the folder of `config`.
 fn rule(config: &Path, file: &Path) -> Result<Creation, Failure> {
-    let whole = |path: &Path| {
-        path.canonicalize()
-            .map_err(|error| Failure::because("no-file", format!("{} cannot be read", path.display()), &error))
-    };
-    let (config_path, file) = (whole(config)?, whole(file)?);
+    let (config_path, file) = (absolute(config)?, absolute(file)?);
     let path = config_path.parent().and_then(|folder| file.strip_prefix(folder).ok()).unwrap_or(&file);
     let text = texts(std::slice::from_ref(&config_path))?.pop().unwrap_or_default();
     creation(&text, &path.to_string_lossy()).map_err(|error| {
@@ -140,6 +136,20 @@ fn rule(config: &Path, file: &Path) -> Result<Creation, Failure> {
         };
         Failure::new(code, format!("{}: {error}", config.display()))
     })
+}
+
+/// The path from the root, as sops sees it: links are not followed, because rules are about names.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let path = std::path::absolute(path).map_err(|error| Failure::because("no-file", path.display(), &error))?;
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            plain.pop();
+        } else {
+            plain.push(part);
+        }
+    }
+    Ok(plain)
 }
 
 /// The next `.sops.yaml` from here upwards.

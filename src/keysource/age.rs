@@ -153,7 +153,7 @@ pub(super) fn open(enc: &str, identities: &[Identity]) -> Result<Unwrapped, Miss
 const MAX_STANZAS: usize = 128;
 
 /// Stanzas that are marked as for a key and do not open with it. The mark of an SSH key has 32 bits, and RSA is slow.
-const MAX_LOOKALIKES: usize = 4;
+const MAX_LOOKALIKES: usize = 2;
 
 /// The stanzas in the header of an age file.
 fn stanzas(file: &[u8]) -> usize {

@@ -37,8 +37,9 @@ pub(super) enum KeyError {
     Empty,
 }
 
-/// Session keys of one message. sops writes one, GnuPG's `encrypt-to` adds some; each costs an operation with a private key.
-const MAX_PKESKS: usize = 8;
+/// Session keys of one message that may be for a key here. sops writes one, GnuPG's `encrypt-to` adds some; each costs an
+/// operation with a private key.
+const MAX_PKESKS: usize = 4;
 
 /// Bytes of a decrypted message, compressed packets and headers included.
 const MAX_MESSAGE: usize = 64 << 10;
@@ -86,12 +87,20 @@ pub(super) fn open(enc: &str, keys: &[PrivateKey]) -> Result<Unwrapped, Miss> {
         .read_to_end(&mut bytes)
         .map_err(|_| Miss::Unusable("an OpenPGP entry is not an armored message"))?;
     let packets = packets::split(&bytes).ok_or(Miss::Unusable("an OpenPGP entry is not a message"))?;
-    let (pkesks, container) = shape(packets)?;
-    if !pkesks.iter().any(|pkesk| keys.iter().any(|key| key.may_open(pkesk))) {
+    let (mut pkesks, container) = shape(packets)?;
+    pkesks.retain(|pkesk| keys.iter().any(|key| key.may_open(pkesk)));
+    if pkesks.is_empty() {
         return Err(Miss::NotOurs);
     }
+    if pkesks.len() > MAX_PKESKS {
+        return Err(Miss::Unusable("an OpenPGP entry holds more session keys for the keys here than sops writes"));
+    }
+    let mut other_cipher = false;
     let own = session_keys(&pkesks, keys, None).find_map(|(algorithm, key, by)| {
-        let algorithm = u8::from(algorithm?);
+        let algorithm = algorithm?;
+        other_cipher |=
+            !matches!(algorithm, SymmetricAlgorithm::AES128 | SymmetricAlgorithm::AES192 | SymmetricAlgorithm::AES256);
+        let algorithm = u8::from(algorithm);
         let opened = container.body.expose(|body| match container.tag {
             packets::OCB => ocb::open(body, algorithm, &key, MAX_MESSAGE),
             _ => seipd::open(body, algorithm, &key, sha1),
@@ -100,7 +109,9 @@ pub(super) fn open(enc: &str, keys: &[PrivateKey]) -> Result<Unwrapped, Miss> {
     });
     match own {
         Some((opened, by)) => Ok(Unwrapped { key: opened.expose(literal).ok_or(DAMAGED)?, by }),
-        None if container.tag == packets::SEIPD => open_by_library(&container, &pkesks, keys),
+        None if container.tag == packets::SEIPD => {
+            open_by_library(&container, &pkesks, keys).map_err(|miss| if other_cipher { OTHER_CIPHER } else { miss })
+        }
         None => Err(DAMAGED),
     }
 }
@@ -127,14 +138,15 @@ fn shape(packets: Vec<Framed>) -> Result<(Vec<PKESK>, Framed), Miss> {
             _ => return Err(Miss::Unusable("an OpenPGP entry is not an encrypted message with integrity protection")),
         }
     }
-    if pkesks.len() > MAX_PKESKS {
-        return Err(Miss::Unusable("an OpenPGP entry is for more recipients than sops writes"));
-    }
     match container {
         Some(container) if !pkesks.is_empty() => Ok((pkesks, container)),
         _ => Err(Miss::Unusable("an OpenPGP entry is not encrypted for a public key")),
     }
 }
+
+const OTHER_CIPHER: Miss = Miss::Unusable(
+    "an OpenPGP entry is encrypted with another cipher than AES, which cannot be opened here (`gpg --cipher-algo AES256`)",
+);
 
 const DAMAGED: Miss = Miss::Unusable("an OpenPGP entry was changed or cut short");
 

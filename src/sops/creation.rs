@@ -61,16 +61,24 @@ pub enum CreationError {
     },
 }
 
+/// Rules for other paths may say what is not known here.
 #[derive(Deserialize)]
 struct Rules {
     #[serde(default)]
-    creation_rules: Vec<Rule>,
+    creation_rules: Vec<serde_yaml::Value>,
+}
+
+/// Which files a rule is for.
+#[derive(Deserialize)]
+struct Reach {
+    path_regex: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rule {
-    path_regex: Option<String>,
+    #[serde(rename = "path_regex")]
+    _reach: Option<String>,
     #[serde(default)]
     age: Names,
     #[serde(default)]
@@ -101,13 +109,15 @@ enum Names {
 impl Names {
     fn into_list(self) -> Vec<String> {
         match self {
-            Names::Text(text) => {
-                text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
-            }
-            Names::List(list) => list,
+            Names::Text(text) => apart(&text),
+            Names::List(list) => list.iter().flat_map(|names| apart(names)).collect(),
             Names::None => Vec::new(),
         }
     }
+}
+
+fn apart(names: &str) -> Vec<String> {
+    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// What the text of a `.sops.yaml` says for `path`, which is relative to the folder it lies in.
@@ -115,17 +125,20 @@ impl Names {
 /// # Errors
 /// Where no rule fits, and where any rule up to the one that fits cannot be followed.
 pub fn creation(config: &str, path: &str) -> Result<Creation, CreationError> {
-    let rules: Rules = serde_yaml::from_str(config)?;
+    let mut config: serde_yaml::Value = serde_yaml::from_str(config)?;
+    config.apply_merge()?;
+    let rules: Rules = serde_yaml::from_value(config)?;
     for (at, rule) in rules.creation_rules.into_iter().enumerate() {
         let number = at + 1;
-        let fits = match rule.path_regex.as_deref().filter(|regex| !regex.is_empty()) {
+        let reach: Reach = serde_yaml::from_value(rule.clone())?;
+        let fits = match reach.path_regex.as_deref().filter(|regex| !regex.is_empty()) {
             None => true,
             Some(regex) => compile("path_regex", regex)
                 .map_err(|fault| CreationError::Expression { rule: number, fault })?
                 .is_match(path),
         };
         if fits {
-            return follow(rule, number);
+            return follow(serde_yaml::from_value(rule)?, number);
         }
     }
     Err(CreationError::NoRule { path: path.to_owned() })
@@ -157,6 +170,7 @@ fn follow(rule: Rule, number: usize) -> Result<Creation, CreationError> {
         (false, true) => vec![own],
         (true, false) => rule.key_groups,
     };
+    let groups = groups.into_iter().map(|group| Group { age: Names::List(group.age).into_list(), ..group }).collect();
     Ok(Creation {
         groups,
         threshold: rule.shamir_threshold.filter(|&threshold| threshold > 0),
@@ -195,6 +209,21 @@ stores: {yaml: {indent: 2}}
         assert_eq!(found.groups, [Group { age: Vec::new(), pgp: names(&["AAAA", "BBBB"]) }]);
         let found = creation(CONFIG, "y").unwrap();
         assert_eq!((found.groups.len(), found.threshold, found.selector), (2, Some(2), None));
+    }
+
+    #[test]
+    fn rules_for_other_paths_count_for_nothing_and_anchors_are_expanded() {
+        let config = "\
+keys: [&both 'age1one, age1two']
+rule: &rule {mac_only_encrypted: true}
+creation_rules:
+  - {path_regex: ^cloud/, kms: arn, no_such_field: 1}
+  - {<<: *rule, age: [*both, age1three]}
+";
+        let found = creation(config, "x.yaml").unwrap();
+        assert_eq!(found.groups[0].age, ["age1one", "age1two", "age1three"]);
+        assert!(found.mac_only_encrypted);
+        assert!(creation(config, "cloud/x.yaml").is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) struct DataKey {
 }
 
 /// Entries of one file that look right and do not open, at most. Each has cost operations with private keys.
-const MAX_FAILURES: usize = 64;
+const MAX_FAILURES: usize = 32;
 
 /// The data key of a file, through the first entry of each group that opens.
 ///

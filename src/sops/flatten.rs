@@ -32,7 +32,7 @@ pub(super) fn flatten(block: &Branch) -> Vec<(String, String)> {
                 values(list).enumerate().for_each(|(at, value)| into(pairs, &format!("{path}{LIST}{at}"), value));
             }
             Tree::Leaf(Leaf::Open(plain)) => match &plain.typed {
-                Typed::Null => {}
+                Typed::Null | Typed::Bytes(_) => {}
                 Typed::Text(text) | Typed::Time(text) => pairs.push((path.to_owned(), text.clone())),
                 Typed::Bool(truth) => pairs.push((path.to_owned(), truth.to_string())),
                 Typed::Int(number) => pairs.push((path.to_owned(), number.to_string())),

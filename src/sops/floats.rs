@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     }
     let value: f64 = text.parse().ok()?;
     // Rust rounds what is too large to infinity; Go refuses it.
-    let spelled = text.to_ascii_lowercase().contains("inf");
+    let spelled = unsigned.starts_with(['i', 'I']);
     (value.is_finite() || value.is_nan() || spelled).then_some(value)
 }
 

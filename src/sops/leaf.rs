@@ -170,6 +170,7 @@ pub(super) fn hashed(typed: &Typed) -> Option<(Vec<u8>, &'static str)> {
         Typed::Int(number) => Some((number.to_string().into_bytes(), "int")),
         Typed::Float(number) => Some((floats::plain(*number).into_bytes(), "float")),
         Typed::Text(text) => Some((text.clone().into_bytes(), "str")),
+        Typed::Bytes(bytes) => Some((bytes.clone(), "str")),
         Typed::Time(text) => Some((text.clone().into_bytes(), "time")),
     }
 }

@@ -87,23 +87,22 @@ fn bounded(block: &Branch) -> Result<(), Fault> {
 
 fn check_version(version: &str) -> Result<(), Fault> {
     // sops itself takes everything that begins so, because 1.x wrote two numbers.
-    if version.starts_with("1.") || is_semver(version) {
+    if version.starts_with("1.") || is_semver(version.strip_prefix('v').unwrap_or(version)) {
         return Ok(());
     }
     Err(bad("version", "is not a version such as 3.13.3"))
 }
 
 fn is_semver(version: &str) -> bool {
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let numeric = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && (part.len() == 1 || !part.starts_with('0'))
-    };
-    let rest = &version[core.len()..];
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let named = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let numeric = |part: &str| !part.is_empty() && digits(part) && (part.len() == 1 || !part.starts_with('0'));
+    let (version, build) = version.split_once('+').map_or((version, None), |(version, build)| (version, Some(build)));
+    let (core, pre) = version.split_once('-').map_or((version, None), |(core, pre)| (core, Some(pre)));
     core.split('.').count() == 3
         && core.split('.').all(numeric)
-        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'))
+        && pre.is_none_or(|pre| pre.split('.').all(|part| named(part) && (!digits(part) || numeric(part))))
+        && build.is_none_or(|build| build.split('.').all(named))
 }
 
 fn selector(block: &Branch) -> Result<Selector, Fault> {
@@ -223,6 +222,7 @@ fn text(block: &Branch, field: &str) -> Result<Option<String>, Fault> {
             Typed::Float(number) => Ok(Some(floats::plain(*number))),
             Typed::Bool(truth) => Ok(Some(if *truth { "1" } else { "0" }.to_owned())),
             Typed::Time(_) => Err(bad(field, "must be in quotes")),
+            Typed::Bytes(_) => Err(bad(field, "is not a text")),
         },
         Some(Tree::Leaf(Leaf::Sealed(_)) | Tree::List(_) | Tree::Map(_)) => Err(bad(field, "is not a text")),
     }
@@ -239,7 +239,7 @@ fn truth(block: &Branch, field: &str) -> Result<bool, Fault> {
             Typed::Text(text) if text.is_empty() => Ok(false),
             Typed::Text(text) => super::leaf::go_bool(text).ok_or_else(refuse),
             Typed::Float(number) => Ok(*number != 0.0),
-            Typed::Time(_) => Err(refuse()),
+            Typed::Time(_) | Typed::Bytes(_) => Err(refuse()),
         },
         Some(_) => Err(refuse()),
     }
@@ -255,6 +255,6 @@ fn integer(tree: &Tree) -> Option<i64> {
         Typed::Text(text) => text.parse().ok(),
         // sops cuts a fraction off; here it is refused.
         Typed::Float(number) => floats::plain(*number).parse().ok(),
-        Typed::Time(_) => None,
+        Typed::Time(_) | Typed::Bytes(_) => None,
     }
 }

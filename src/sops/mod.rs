@@ -10,6 +10,7 @@ mod floats;
 mod formats;
 mod leaf;
 mod mac;
+mod merge;
 mod metadata;
 mod open;
 mod opened;

@@ -59,7 +59,7 @@ impl Walk<'_> {
         self.place.enter();
         for entry in branch {
             match entry {
-                Entry::Comment(comment) => self.comment(comment),
+                Entry::Comment(comment) => self.comment(comment)?,
                 Entry::Pair { key, value } => {
                     self.place.push(key)?;
                     self.tree(value)?;
@@ -76,7 +76,7 @@ impl Walk<'_> {
         self.place.enter();
         for element in list {
             match element {
-                Element::Comment(comment) => self.comment(comment),
+                Element::Comment(comment) => self.comment(comment)?,
                 Element::Value(value) => {
                     if let Some(comment) = self.leaf_or_deeper(value)? {
                         *element = Element::Comment(Comment { text: comment, inline: false });
@@ -115,7 +115,7 @@ impl Walk<'_> {
             Typed::Null => return Ok(None),
             Typed::Text(text) if text.is_empty() => return Ok(None),
             Typed::Text(text) => text,
-            Typed::Bool(_) | Typed::Int(_) | Typed::Float(_) | Typed::Time(_) => {
+            Typed::Bool(_) | Typed::Int(_) | Typed::Float(_) | Typed::Time(_) | Typed::Bytes(_) => {
                 return Err(self.here(Fault::ValueMalformed("a value that must be encrypted is in clear")));
             }
         };
@@ -130,11 +130,11 @@ impl Walk<'_> {
     }
 
     /// Opens a comment; one that does not open stays as it stands. Nothing authenticates comments.
-    fn comment(&mut self, comment: &mut Comment) {
-        let Text::Open(text) = &comment.text else { return };
-        self.place.met(text);
+    fn comment(&mut self, comment: &mut Comment) -> Result<(), Located> {
+        let Text::Open(text) = &comment.text else { return Ok(()) };
+        self.place.met(text)?;
         if !self.place.encrypts(Subject::Comment) {
-            return;
+            return Ok(());
         }
         match self.cipher.open(text, self.place.bound()) {
             // sops forgets that a decrypted comment stood behind a value, and writes it above.
@@ -146,6 +146,7 @@ impl Walk<'_> {
             }
             Err(_) => {}
         }
+        Ok(())
     }
 
     fn here(&self, fault: Fault) -> Located {

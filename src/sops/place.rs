@@ -16,7 +16,13 @@ pub(super) struct Place<'a> {
     path: String,
     steps: Vec<Step>,
     comments: Vec<Comments>,
+    /// Bytes that the rule has looked at, and may look at; the latter once it matters.
+    looked_at: usize,
+    allowance: Option<usize>,
 }
+
+/// Bytes that any rule may look at.
+const FREE: usize = 8 << 10;
 
 struct Step {
     /// Where its key begins in the path.
@@ -44,7 +50,8 @@ pub(super) enum Subject {
 impl<'a> Place<'a> {
     /// The root, under the rule `selector`.
     pub(super) fn new(selector: &'a Selector) -> Self {
-        Self { selector, path: String::new(), steps: Vec::new(), comments: Vec::new() }
+        let (steps, comments) = (Vec::new(), Vec::new());
+        Self { selector, path: String::new(), steps, comments, looked_at: 0, allowance: None }
     }
 
     /// Goes down to `key`.
@@ -52,7 +59,11 @@ impl<'a> Place<'a> {
         if self.path.len() + key.len() + 1 > MAX_PATH {
             return Err(Fault::Limit { what: "the length of the keys down to a value", limit: MAX_PATH });
         }
-        let matched = self.matched() || self.selector.matches_key(key);
+        let mut matched = self.matched();
+        if !matched && !self.selector.is_about_comments() {
+            self.look_at(key)?;
+            matched = self.selector.matches_key(key);
+        }
         self.steps.push(Step { begin: self.path.len(), matched });
         self.path.push_str(key);
         self.path.push(':');
@@ -77,12 +88,29 @@ impl<'a> Place<'a> {
     }
 
     /// A comment, as it stands in the file. It counts for what follows, until the next sibling that is not a comment.
-    pub(super) fn met(&mut self, comment: &str) {
+    pub(super) fn met(&mut self, comment: &str) -> Result<(), Fault> {
+        if self.selector.is_about_comments() {
+            self.look_at(comment)?;
+        }
         let matched = self.selector.matches_comment(comment);
         if let Some(level) = self.comments.last_mut() {
             level.earlier |= level.last;
             level.last = matched;
         }
+        Ok(())
+    }
+
+    /// Counts what the rule is about to look at.
+    fn look_at(&mut self, text: &str) -> Result<(), Fault> {
+        self.looked_at += text.len();
+        if self.looked_at > FREE {
+            let allowance = *self.allowance.get_or_insert_with(|| self.selector.allowance());
+            if self.looked_at > allowance {
+                let what = "the keys and comments that the regular expression in the metadata looks at";
+                return Err(Fault::Limit { what, limit: allowance });
+            }
+        }
+        Ok(())
     }
 
     /// A sibling that is not a comment is behind us.
@@ -105,6 +133,11 @@ impl<'a> Place<'a> {
                 last.earlier || outer.iter().any(|level| level.earlier || level.last)
             }
         }
+    }
+
+    /// Whether a comment of this text would leave what follows it in clear.
+    pub(super) fn leaves_clear(&self, comment: &str) -> bool {
+        matches!(self.selector, Selector::UnencryptedCommentRegex(_)) && self.selector.matches_comment(comment)
     }
 
     fn matched(&self) -> bool {
@@ -155,9 +188,9 @@ mod tests {
         let selector = Selector::read("encrypted_comment_regex", "enc").unwrap().unwrap();
         let mut place = Place::new(&selector);
         place.enter();
-        place.met(" enc");
+        place.met(" enc").unwrap();
         assert!(!place.encrypts(Subject::Comment));
-        place.met(" second line");
+        place.met(" second line").unwrap();
         assert!(place.encrypts(Subject::Comment));
         place.push("a").unwrap();
         assert!(place.encrypts(Subject::Value));
@@ -176,6 +209,19 @@ mod tests {
         assert_eq!((place.bound(), place.shown().as_str()), ("data:a:b:", "data.a:b"));
         place.pop();
         assert_eq!(place.bound(), "data:");
+    }
+
+    #[test]
+    fn an_expression_looks_at_less_text_the_more_work_it_is() {
+        let looks = |expression: &str, bytes: usize| {
+            let selector = Selector::read("unencrypted_comment_regex", expression).unwrap().unwrap();
+            let mut place = Place::new(&selector);
+            place.enter();
+            (0..bytes / 4096).try_for_each(|_| place.met(&"abx".repeat(4096 / 3))).map_err(|fault| fault.code())
+        };
+        assert_eq!(looks("^ sops:(enc|clear)$", 4 << 20), Ok(()));
+        assert_eq!(looks("a.{800}xyz?[^abx]", 4 << 20), Err("limit"));
+        assert_eq!(looks("a.{800}xyz?[^abx]", 8 << 10), Ok(()));
     }
 
     #[test]

@@ -269,12 +269,19 @@ impl Walk<'_> {
     /// The envelope of a comment that is to be encrypted.
     fn comment(&mut self, comment: &Comment) -> Result<Option<String>, SealError> {
         let Text::Open(text) = &comment.text else { return Ok(None) };
-        self.place.met(text);
+        self.place.met(text)?;
         if text.is_empty() || !self.place.encrypts(Subject::Comment) {
             return Ok(None);
         }
         let text = Secret::new(text.clone().into_bytes());
-        self.cipher.seal(&text, "comment", self.place.bound()).map(Some).map_err(SealError::Random)
+        let envelope = self.cipher.seal(&text, "comment", self.place.bound()).map_err(SealError::Random)?;
+        // Whoever opens the file sees the envelope, and would take what follows for clear.
+        if self.place.leaves_clear(&envelope) {
+            return Err(SealError::Document(Fault::Policy(
+                "`unencrypted_comment_regex` matches a comment once it is encrypted; let it match whole words of clear comments only",
+            )));
+        }
+        Ok(Some(envelope))
     }
 }
 
@@ -334,6 +341,7 @@ stringData:
         for (format, plain) in [
             (Format::Dotenv, &b"# hunter2\nA=one\nB=\nC=two\\nlines\n"[..]),
             (Format::Ini, b"[s]\n; hunter2\na = one\nb = `k=v # kept`\n\n[t]\nc = \n"),
+            (Format::Ini, "[é]\né   = 1\nlong = 2\n".as_bytes()),
             (Format::Json, b"{\n\t\"hunter2\": 1,\n\t\"l\": [\n\t\ttrue,\n\t\tnull\n\t]\n}\n"),
             (Format::Binary, b"\0hunter2\xff"),
             (Format::Binary, b""),
@@ -361,6 +369,38 @@ stringData:
             opens(&[&first.0, &third.0]) && opens(&[&second.0, &third.0]) && opens(&[&first.0, &second.0, &third.0])
         );
         assert!(!opens(&[&first.0]));
+    }
+
+    #[test]
+    fn a_comment_that_would_look_like_a_clear_one_once_encrypted_is_refused() {
+        let (keys, recipients) = somebody();
+        let sealed = |regex: &str| {
+            let selector = Some(("unencrypted_comment_regex".to_owned(), regex.to_owned()));
+            let terms = Terms { groups: vec![recipients.clone()], selector, ..Terms::default() };
+            seal(b"# hello\na: 1\n# clear\nb: 2\n", Format::Yaml, &terms, now())
+        };
+        let good = sealed("^ clear$").unwrap();
+        assert!(good.contains("\n# clear\nb: 2\n") && !good.contains("hello"), "{good}");
+        assert!(decrypt("x", good.as_bytes(), Format::Yaml, Format::Yaml, &keys).is_ok());
+        // Its reader would take `a` for clear.
+        assert_eq!(sealed("clear|ENC").err().map(|error| error.code()), Some("policy"));
+    }
+
+    #[test]
+    fn what_only_some_readers_take_for_the_end_of_a_line_is_kept() {
+        let (keys, recipients) = somebody();
+        let clear = Some(("encrypted_regex".to_owned(), "^never$".to_owned()));
+        for selector in [None, clear] {
+            let terms = Terms { groups: vec![recipients.clone()], selector, ..Terms::default() };
+            let plain = "a: \"one: \\Ltwo: \\P\"\nb: !!binary gIGC\nc: \"\\uFEFFx\"\n";
+            let sealed = seal(plain.as_bytes(), Format::Yaml, &terms, now()).unwrap();
+            let opened = decrypt("x", sealed.as_bytes(), Format::Yaml, Format::Json, &keys).unwrap();
+            opened.text.expose(|found| {
+                let expected =
+                    "{\n\t\"a\": \"one: \\u2028two: \\u2029\",\n\t\"b\": \"\\ufffd\\ufffd\\ufffd\",\n\t\"c\": \"\u{feff}x\"\n}\n";
+                assert_eq!(std::str::from_utf8(found).unwrap(), expected);
+            });
+        }
     }
 
     #[test]

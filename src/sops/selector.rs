@@ -19,6 +19,11 @@ pub(super) const DEFAULT_SUFFIX: &str = "_unencrypted";
 
 /// Bytes of a regular expression.
 const MAX_REGEX: usize = 4 << 10;
+/// Bytes of a compiled one.
+const MAX_COMPILED: usize = 1 << 20;
+/// Bytes of a compiled expression times bytes of text: about two seconds where no shortcut helps. An ordinary expression
+/// (2 KiB compiled) may look at 4 MiB, the largest at 8 KiB.
+const MAX_WORK: usize = 1 << 33;
 
 impl Selector {
     /// The rule that `field` of the metadata says.
@@ -47,6 +52,34 @@ impl Selector {
         "encrypted_comment_regex",
     ];
 
+    /// How many bytes of keys and comments it may look at in one file.
+    ///
+    /// An expression is searched for in time that grows with its own size times that of the text, and whoever may edit a file
+    /// chooses both.
+    pub(super) fn allowance(&self) -> usize {
+        let regex = match self {
+            Selector::UnencryptedSuffix(_) | Selector::EncryptedSuffix(_) => return usize::MAX,
+            Selector::UnencryptedRegex(regex)
+            | Selector::EncryptedRegex(regex)
+            | Selector::UnencryptedCommentRegex(regex)
+            | Selector::EncryptedCommentRegex(regex) => regex,
+        };
+        let fits = |size: &usize| RegexBuilder::new(regex.as_str()).size_limit(*size).build().is_ok();
+        let size = (10..20).map(|bits| 1 << bits).find(fits).unwrap_or(MAX_COMPILED);
+        MAX_WORK / size
+    }
+
+    /// Whether the rule is one about comments, and not about keys.
+    pub(super) fn is_about_comments(&self) -> bool {
+        match self {
+            Selector::UnencryptedCommentRegex(_) | Selector::EncryptedCommentRegex(_) => true,
+            Selector::UnencryptedSuffix(_)
+            | Selector::EncryptedSuffix(_)
+            | Selector::UnencryptedRegex(_)
+            | Selector::EncryptedRegex(_) => false,
+        }
+    }
+
     /// Whether the rule, where it is one about keys, matches `key`.
     pub(super) fn matches_key(&self, key: &str) -> bool {
         match self {
@@ -74,22 +107,20 @@ pub(super) fn compile(field: &str, text: &str) -> Result<Regex, Fault> {
     if text.len() > MAX_REGEX {
         return Err(Fault::Limit { what: "the regular expression in the metadata", limit: MAX_REGEX });
     }
-    let compiled = as_go_reads_it(text).and_then(|text| RegexBuilder::new(&text).size_limit(1 << 20).build().ok());
+    let compiled = as_go_reads_it(text).and_then(|text| RegexBuilder::new(&text).size_limit(MAX_COMPILED).build().ok());
     compiled.ok_or_else(|| Fault::BadMetadata { field: field.to_owned(), why: "is not a regular expression" })
 }
 
 /// Rewrites what Go's RE2 syntax and ours read differently; `None` for what only ours reads.
 ///
-/// In Go the Perl classes and the word boundary are ASCII, `\\Q...\\E` quotes, inside brackets `[`, `&` and `~` are letters, a
-/// brace that counts nothing is one too, and nothing is repeated twice.
+/// In Go the Perl classes and the word boundary are ASCII, `\\Q...\\E` quotes, inside brackets `[`, `&`, `~` and `--` mean
+/// themselves, a brace that counts nothing is a letter, and nothing is repeated twice.
 fn as_go_reads_it(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    let mut class = Class::Outside;
     let mut repeated = false;
-    while let Some(c) = rest.chars().next() {
-        let (head, tail) = rest.split_at(c.len_utf8());
-        let length = if class == Class::Outside { repetition(rest)? } else { 0 };
+    while let Some((c, tail)) = first(rest) {
+        let length = repetition(rest)?;
         if length > 0 {
             if std::mem::replace(&mut repeated, true) {
                 return None;
@@ -100,27 +131,10 @@ fn as_go_reads_it(text: &str) -> Option<String> {
         }
         repeated = false;
         rest = tail;
-        match (c, class) {
-            ('\\', _) => {
-                let escaped = rest.chars().next()?;
-                rest = &rest[escaped.len_utf8()..];
-                if escaped == 'Q' && class == Class::Outside {
-                    let end = rest.find("\\E").unwrap_or(rest.len());
-                    out.push_str(&regex::escape(&rest[..end]));
-                    rest = rest.get(end + 2..).unwrap_or_default();
-                } else {
-                    push_escape(&mut out, escaped, class)?;
-                    if matches!(escaped, 'p' | 'P' | 'x') && rest.starts_with('{') {
-                        let (name, tail) = rest.split_at(rest.find('}')? + 1);
-                        out.push_str(name);
-                        rest = tail;
-                    }
-                }
-                if class == Class::First {
-                    class = Class::Inside;
-                }
-            }
-            ('(', Class::Outside) => {
+        match c {
+            '\\' => rest = push_escape(&mut out, rest)?,
+            '[' => rest = push_brackets(&mut out, rest)?,
+            '(' => {
                 let flags = rest.strip_prefix('?').filter(|flags| !flags.starts_with(['P', '<']));
                 let flags = flags.map_or("", |flags| flags.split([':', ')']).next().unwrap_or_default());
                 if flags.contains(|flag| !"imsU-".contains(flag)) {
@@ -133,44 +147,16 @@ fn as_go_reads_it(text: &str) -> Option<String> {
                     rest = &rest[1..];
                 }
             }
-            ('{' | '}', Class::Outside) => out.extend(['\\', c]),
-            ('[', Class::Outside) => {
-                out.push('[');
-                if let Some(negated) = rest.strip_prefix('^') {
-                    out.push('^');
-                    rest = negated;
-                }
-                class = Class::First;
-            }
-            (']', Class::Inside) => {
-                out.push(']');
-                class = Class::Outside;
-            }
-            ('[', _) if rest.starts_with(':') && rest.contains(":]") => {
-                let end = rest.find(":]").map_or(0, |at| at + 2);
-                out.push('[');
-                out.push_str(&rest[..end]);
-                rest = &rest[end..];
-                class = Class::Inside;
-            }
-            ('-', Class::Inside) if rest.starts_with('-') => {
-                // A range up to the dash; ours would take two of them for a difference.
-                out.push_str("-\\-");
-                rest = &rest[1..];
-            }
-            ('[' | ']' | '&' | '~', Class::First | Class::Inside) => {
-                out.push('\\');
-                out.push_str(head);
-                class = Class::Inside;
-            }
-            (_, Class::First) => {
-                out.push_str(head);
-                class = Class::Inside;
-            }
-            (_, Class::Outside | Class::Inside) => out.push_str(head),
+            '{' | '}' => out.extend(['\\', c]),
+            _ => out.push(c),
         }
     }
     Some(out)
+}
+
+fn first(text: &str) -> Option<(char, &str)> {
+    let mut chars = text.chars();
+    chars.next().map(|c| (c, chars.as_str()))
 }
 
 /// The length of the repetition that `text` begins with, 0 where it begins with something else; `None` for one that Go refuses.
@@ -197,41 +183,131 @@ fn repetition(text: &str) -> Option<usize> {
 /// How often Go lets something be repeated.
 const MAX_REPEATS: u32 = 1000;
 
-/// Where in an expression we are: a bracket directly behind the opening one is a letter.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Outside,
-    First,
-    Inside,
+/// What stands behind a backslash outside of brackets; `None` for an escape that Go does not have.
+fn push_escape<'a>(out: &mut String, text: &'a str) -> Option<&'a str> {
+    let (escaped, rest) = first(text)?;
+    match escaped {
+        'Q' => {
+            let end = rest.find("\\E").unwrap_or(rest.len());
+            out.push_str(&regex::escape(&rest[..end]));
+            return Some(rest.get(end + 2..).unwrap_or_default());
+        }
+        'b' | 'B' => out.extend(["(?-u:\\", escaped.encode_utf8(&mut [0; 4]), ")"]),
+        'A' | 'z' => out.extend(['\\', escaped]),
+        'p' | 'P' => return push_property(out, text),
+        _ => {
+            if let Some(members) = perl_class(escaped) {
+                out.push_str(members);
+            } else {
+                let (c, rest) = escaped_char(text)?;
+                out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+                return Some(rest);
+            }
+        }
+    }
+    Some(rest)
 }
 
-/// `None` for an escape that Go does not have.
-fn push_escape(out: &mut String, escaped: char, class: Class) -> Option<()> {
-    let (members, negated) = match escaped {
-        'd' | 'D' => ("0-9", escaped == 'D'),
-        'w' | 'W' => ("0-9A-Za-z_", escaped == 'W'),
-        's' | 'S' => (r"\t\n\x0C\r ", escaped == 'S'),
-        'b' | 'B' if class == Class::Outside => {
-            out.extend(["(?-u:\\", escaped.encode_utf8(&mut [0; 4]), ")"]);
-            return Some(());
+/// What stands behind an opening bracket, to the closing one: characters and ranges by their numbers.
+fn push_brackets<'a>(out: &mut String, text: &'a str) -> Option<&'a str> {
+    out.push('[');
+    let mut rest = text;
+    if let Some(negated) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = negated;
+    }
+    let begin = rest.len();
+    loop {
+        // A bracket directly behind the opening one is a letter.
+        if let Some(behind) = rest.strip_prefix(']').filter(|_| rest.len() < begin) {
+            out.push(']');
+            return Some(behind);
         }
-        // Ours has more of them than Go; signs stand for themselves in Go, and `\<` does not in ours.
-        'A' | 'z' | 'p' | 'P' | 'a' | 'f' | 'n' | 'r' | 't' | 'v' | 'x' => {
-            out.extend(['\\', escaped]);
-            return Some(());
+        if let Some(end) = rest.strip_prefix("[:").and_then(|name| name.find(":]")) {
+            let (named, behind) = rest.split_at(end + 4);
+            out.push_str(named);
+            rest = behind;
+            continue;
         }
-        sign if sign.is_ascii_punctuation() || sign == ' ' => {
-            out.push_str(&regex::escape(sign.encode_utf8(&mut [0; 4])));
-            return Some(());
+        if let Some((escaped, behind)) = rest.strip_prefix('\\').and_then(first) {
+            if matches!(escaped, 'p' | 'P') {
+                rest = push_property(out, &rest[1..])?;
+                continue;
+            }
+            if let Some(members) = perl_class(escaped) {
+                out.push_str(members);
+                rest = behind;
+                continue;
+            }
         }
+        let (low, behind) = class_char(rest)?;
+        rest = behind;
+        let mut high = low;
+        if let Some(end) = rest.strip_prefix('-').filter(|end| !end.is_empty() && !end.starts_with(']')) {
+            (high, rest) = class_char(end)?;
+        }
+        out.push_str(&format!("\\x{{{:x}}}-\\x{{{:x}}}", u32::from(low), u32::from(high)));
+    }
+}
+
+fn class_char(text: &str) -> Option<(char, &str)> {
+    text.strip_prefix('\\').map_or_else(|| first(text), escaped_char)
+}
+
+/// The one character that an escape stands for.
+fn escaped_char(text: &str) -> Option<(char, &str)> {
+    let (escaped, rest) = first(text)?;
+    let number = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
+    let c = match escaped {
+        'a' => '\u{7}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\u{b}',
+        'x' => {
+            let (digits, rest) = match rest.strip_prefix('{') {
+                Some(braced) => braced.split_once('}')?,
+                None => rest.split_at_checked(2)?,
+            };
+            let hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            return number(digits, 16).filter(|_| hexadecimal).map(|c| (c, rest));
+        }
+        '0'..='7' => {
+            let digits = text.bytes().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
+            // One digit alone would refer back to a group.
+            return number(&text[..digits], 8).filter(|_| digits > 1 || escaped == '0').map(|c| (c, &text[digits..]));
+        }
+        sign if sign.is_ascii() && !sign.is_ascii_alphanumeric() => sign,
         _ => return None,
     };
-    if class == Class::Outside || negated {
-        out.extend(["[", if negated { "^" } else { "" }, members, "]"]);
-    } else {
-        out.push_str(members);
-    }
-    Some(())
+    Some((c, rest))
+}
+
+/// `p{Greek}`, `PL`, `p{^Lu}`
+fn push_property<'a>(out: &mut String, text: &'a str) -> Option<&'a str> {
+    let (sign, rest) = first(text)?;
+    let (name, rest) = match rest.strip_prefix('{') {
+        Some(braced) => braced.split_once('}')?,
+        None => rest.split_at(first(rest)?.0.len_utf8()),
+    };
+    let (name, turned) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
+    let sign = if (sign == 'P') == turned { "\\p{" } else { "\\P{" };
+    out.extend([sign, name, "}"]);
+    Some(rest)
+}
+
+/// A Perl class with the members it has in Go, in brackets of its own.
+fn perl_class(escaped: char) -> Option<&'static str> {
+    Some(match escaped {
+        'd' => "[0-9]",
+        'D' => "[^0-9]",
+        'w' => "[0-9A-Za-z_]",
+        'W' => "[^0-9A-Za-z_]",
+        's' => r"[\t\n\x0C\r ]",
+        'S' => r"[^\t\n\x0C\r ]",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -261,6 +337,10 @@ mod tests {
         assert!(encrypts("encrypted_regex", "^a{2,3}?b{x}$", &["aab{x}"]));
         assert!(encrypts("encrypted_regex", r"^\<a\>$", &["<a>"]));
         assert!(encrypts("encrypted_regex", "^[+--]+$", &["+,-"]));
+        assert!(encrypts("encrypted_regex", "^[--/]+$", &["-./"]));
+        assert!(encrypts("encrypted_regex", "^[a-z--A]+$", &["z-5A"]));
+        assert!(encrypts("encrypted_regex", r"^[\w-z]+[^\W-]$", &["-_z"]));
+        assert!(encrypts("encrypted_regex", r"^\p{^Lu}\P{^Lu}[\p{^Lu}]\101\x41$", &["aBcAA"]));
         assert!(encrypts("encrypted_regex", "^(?i:data)(?P<rest>x)$", &["DATAx"]));
         for only_ours in ["(?x) a", "(?u)a", "a**", "a+{2}", r"\u0041", "a{1001}", r"\<\", "[a--b]"] {
             let refused = Selector::read("encrypted_regex", only_ours).err().map(|fault| fault.code());

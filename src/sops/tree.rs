@@ -62,6 +62,8 @@ pub(super) enum Typed {
     Int(i64),
     Float(f64),
     Text(String),
+    /// Text that is not UTF-8: in YAML base64 with its tag.
+    Bytes(Vec<u8>),
     /// RFC 3339, with as many digits of the second as there are.
     Time(String),
 }
@@ -193,6 +195,7 @@ fn same_leaf(one: &Typed, other: &Typed) -> bool {
         (Typed::Int(one), Typed::Int(other)) => one == other,
         (Typed::Float(one), Typed::Float(other)) => one.to_bits() == other.to_bits(),
         (Typed::Text(one), Typed::Text(other)) | (Typed::Time(one), Typed::Time(other)) => one == other,
+        (Typed::Bytes(one), Typed::Bytes(other)) => one == other,
         _ => false,
     }
 }

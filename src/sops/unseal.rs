@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::data_key::data_key;
 use super::error::{Errors, Fault};
 use super::formats::{self, Encrypted, Format};
+use super::merge;
 use super::metadata::Metadata;
 use super::open::{self, Located};
 use super::opened::{Contents, File, Opened};
@@ -47,6 +48,10 @@ fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<(Cont
     open::open(&mut documents, &metadata, &key)?;
     strict::check(&documents)?;
     let text = formats::write(&documents, format)?;
+    if format == Format::Yaml {
+        documents = documents.into_iter().map(merge::expand).collect::<Result<_, _>>()?;
+        strict::check(&documents)?;
+    }
     let mut documents = documents.into_iter();
     let contents = match format {
         Format::Yaml | Format::Json => Contents::Documents(documents.map(map_node).collect::<Result<_, _>>()?),
@@ -155,6 +160,7 @@ fn open_value(typed: Typed) -> Result<Value, Located> {
         Typed::Float(number) if number.is_finite() => Value::Number(Number::Float(number)),
         Typed::Float(_) => return Err(Fault::Policy("a number is not finite").into()),
         Typed::Text(text) | Typed::Time(text) => Value::Text(text),
+        Typed::Bytes(_) => return Err(Fault::Policy("a value is not UTF-8").into()),
     })
 }
 
@@ -222,6 +228,36 @@ mod tests {
         };
         password.expose(|plain| assert_eq!(plain, b"hunter2"));
         opened.text(&path).unwrap().expose(|plain| assert!(plain.ends_with(b"    password: hunter2\n")));
+    }
+
+    #[test]
+    fn merge_keys_are_expanded_as_by_a_reader_of_what_sops_writes() {
+        let (keys, recipients) = keys();
+        let path = RepoPath::parse("db.yaml").unwrap();
+        let with = |text: &str| {
+            let terms = Terms { groups: vec![recipients.clone()], ..Terms::default() };
+            let sealed = seal(text.as_bytes(), Format::Yaml, &terms, "2026-11-23T17:00:00Z".parse().unwrap()).unwrap();
+            opened(&[("db.yaml", &sealed)], &keys)
+        };
+        let opened = with("base: &base {user: a, host: h}\ndb:\n  <<: *base\n  user: b\n").unwrap();
+        let Some(File::Sealed(Contents::Documents(documents))) = opened.file(&path) else { panic!("documents") };
+        let db = documents[0].at(&["db"]).and_then(Node::as_map).unwrap();
+        let shown: Vec<_> = db
+            .iter()
+            .map(|(key, value)| match value {
+                Node::Scalar(Scalar::Sealed(value)) => {
+                    (key, value.expose(|plain| String::from_utf8(plain.to_vec()).unwrap()))
+                }
+                _ => panic!("sealed"),
+            })
+            .collect();
+        assert_eq!(shown, [("user", "b".to_owned()), ("host", "h".to_owned())]);
+        opened.text(&path).unwrap().expose(|plain| {
+            let text = std::str::from_utf8(plain).unwrap();
+            assert!(text.contains("\n    !!merge <<:\n        user: a\n"), "{text}");
+        });
+        let refused = with("kind: Secret\n<<: {stringData: {pin: 1234}}\n").err().unwrap();
+        assert_eq!(refused.iter().next().unwrap().code(), "policy");
     }
 
     #[test]

@@ -50,6 +50,9 @@ fn keys_of_the_environment_are_those_of_sops() {
         let output = decrypt("yaml-secret", &["--input-type", "yaml"], &[environment]);
         assert_eq!(output.stdout, expected("yaml-secret"));
     }
+    let ssh = key("ed25519.sshkey");
+    let output = decrypt("yaml-ed25519", &["--input-type", "yaml"], &[("SOPS_AGE_SSH_PRIVATE_KEY_FILE", &ssh)]);
+    assert_eq!(output.stdout, expected("yaml-ed25519"));
 }
 
 #[test]

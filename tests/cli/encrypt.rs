@@ -53,6 +53,19 @@ fn the_rule_for_the_path_says_for_whom_and_what_is_encrypted() {
 }
 
 #[test]
+fn a_link_has_the_rule_for_its_own_name() {
+    let (one, two) = (recipient("one"), recipient("two"));
+    let folder = folder(&format!("creation_rules:\n- {{path_regex: ^prod/, age: {one}}}\n- {{age: {two}}}\n"));
+    std::os::unix::fs::symlink("prod/db.yaml", folder.path().join("link.yaml")).unwrap();
+    std::fs::create_dir(folder.path().join("other")).unwrap();
+    for (file, key) in [("link.yaml", "two"), ("other/../prod/db.yaml", "one"), ("./prod/db.yaml", "one")] {
+        let output = run(folder.path(), &["encrypt", file]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(opens(folder.path(), &output.stdout, &format!("{key}.agekey")), SECRET.as_bytes(), "{file}");
+    }
+}
+
+#[test]
 fn flags_name_recipients_and_what_is_encrypted_without_any_rule() {
     let folder = folder("creation_rules: []\n");
     let output =

@@ -12,5 +12,5 @@ mod tests;
 pub use error::Error;
 pub use raw::parse;
 pub use resolve::{check_separators, merge_sources, node, read, typed_key};
-pub use scalar::{Typed, resolve};
+pub use scalar::{Typed, reads_as_text, resolve};
 pub use tree::{Comment, Duplicates, Entry, Item, Kind, Limits, Mark, Placement, Raw, RawDocument, Style};

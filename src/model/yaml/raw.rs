@@ -86,7 +86,7 @@ impl Reader {
             }
             Event::StreamStart | Event::DocumentStart(..) => {}
             Event::DocumentEnd => self.finish_document(at),
-            Event::Comment(text, _) => self.comment(&text, at),
+            Event::Comment(text, placement) => self.comment(&text, placement, at),
             Event::Scalar(text, style, anchor, tag) => {
                 let style = style_of(style);
                 if matches!(style, Style::Literal | Style::Folded) {
@@ -188,8 +188,10 @@ impl Reader {
         Ok(())
     }
 
-    fn comment(&mut self, text: &str, at: Mark) {
-        let placement = if at.line == self.last_line { Placement::Behind } else { Placement::Own };
+    fn comment(&mut self, text: &str, placement: granit_parser::Placement, at: Mark) {
+        // Behind the `|` that begins a block, only the parser knows that something stands there.
+        let behind = placement == granit_parser::Placement::Right || at.line == self.last_line;
+        let placement = if behind { Placement::Behind } else { Placement::Own };
         let comment = Comment { text: text.to_owned(), at, placement };
         match self.frames.last_mut() {
             Some(Frame { open: Open::List(items), .. }) => items.push(Item::Comment(comment)),
@@ -229,11 +231,11 @@ impl Reader {
             // Long text costs memory as values do.
             Kind::Scalar { text, .. } => self.count(text.len() / BYTES_A_VALUE, at),
             Kind::List(items) => items.iter().try_for_each(|item| match item {
-                Item::Comment(_) => Ok(()),
+                Item::Comment(comment) => self.count(1 + comment.text.len() / BYTES_A_VALUE, at),
                 Item::Value(value) => self.charge(value, depth + 1, at),
             }),
             Kind::Map(entries) => entries.iter().try_for_each(|entry| match entry {
-                Entry::Comment(_) => Ok(()),
+                Entry::Comment(comment) => self.count(1 + comment.text.len() / BYTES_A_VALUE, at),
                 Entry::Pair(key, value) => {
                     self.charge(key, depth + 1, at)?;
                     self.charge(value, depth + 1, at)
@@ -261,6 +263,7 @@ fn style_of(style: ScalarStyle) -> Style {
     }
 }
 
+/// The bare `!` says nothing to go-yaml.
 fn full_tag(tag: Option<&Tag>) -> Option<Box<str>> {
-    tag.map(|tag| tag.to_string().into_boxed_str())
+    tag.map(Tag::to_string).filter(|tag| tag != "!").map(String::into_boxed_str)
 }

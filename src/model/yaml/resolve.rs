@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Map, Node, Scalar, Value};
+use crate::model::{Map, Node, Scalar};
 
 use super::scalar::{Typed, resolve};
 use super::tree::{Entry, Item, Kind, Limits, Mark, Raw};
@@ -118,13 +118,16 @@ pub fn typed_key(key: &Raw) -> Result<Option<String>, Error> {
     match resolve(text, *style, key.tag.as_deref()) {
         Some(Typed::Text(text)) => Ok(Some(text)),
         Some(Typed::Merge) => Ok(None),
-        Some(Typed::Binary(text)) => match Typed::Binary(text).value() {
-            Some(Value::Text(text)) => Ok(Some(text)),
-            _ => Err(Error::KeyNotText { at: key.at, key: text_of(key) }),
-        },
-        Some(Typed::Null | Typed::Bool(_) | Typed::Number(_) | Typed::NotFinite(_) | Typed::Timestamp(_)) | None => {
-            Err(Error::KeyNotText { at: key.at, key: text_of(key) })
-        }
+        // Among them base64: a key that is there already could be written so once more.
+        Some(
+            Typed::Null
+            | Typed::Bool(_)
+            | Typed::Number(_)
+            | Typed::NotFinite(_)
+            | Typed::Timestamp(_)
+            | Typed::Binary(_),
+        )
+        | None => Err(Error::KeyNotText { at: key.at, key: text_of(key) }),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a scalar means: YAML 1.1 integers and octals, YAML 1.2 booleans, as go-yaml v3 has them.
 
+use std::borrow::Cow;
+
 use crate::model::{Number, Value};
 
 use super::Style;
@@ -55,32 +57,54 @@ pub fn resolve(text: &str, style: Style, tag: Option<&str>) -> Option<Typed> {
 
 /// The type of a plain scalar without a tag.
 fn plain(text: &str) -> Typed {
+    other_than_text(text).unwrap_or_else(|| Typed::Text(text.to_owned()))
+}
+
+/// Whether a plain scalar of this text is read as text. Keeps no copy of it: what is asked about may be secret.
+pub fn reads_as_text(text: &str) -> bool {
+    other_than_text(text).is_none()
+}
+
+fn other_than_text(text: &str) -> Option<Typed> {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Typed::Null,
-        "true" | "True" | "TRUE" => return Typed::Bool(true),
-        "false" | "False" | "FALSE" => return Typed::Bool(false),
-        ".nan" | ".NaN" | ".NAN" => return Typed::NotFinite(f64::NAN),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Typed::NotFinite(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Typed::NotFinite(f64::NEG_INFINITY),
-        "<<" => return Typed::Merge,
+        "" | "~" | "null" | "Null" | "NULL" => return Some(Typed::Null),
+        "true" | "True" | "TRUE" => return Some(Typed::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Typed::Bool(false)),
+        ".nan" | ".NaN" | ".NAN" => return Some(Typed::NotFinite(f64::NAN)),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Some(Typed::NotFinite(f64::INFINITY)),
+        "-.inf" | "-.Inf" | "-.INF" => return Some(Typed::NotFinite(f64::NEG_INFINITY)),
+        "<<" => return Some(Typed::Merge),
         _ => {}
     }
     let first = text.as_bytes()[0];
     if !(first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')) {
-        return Typed::Text(text.to_owned());
+        return None;
     }
     if let Some(time) = timestamp(text) {
-        return Typed::Timestamp(time);
+        return Some(Typed::Timestamp(time));
     }
-    // go-yaml drops underscores from everything but floats that begin with a point.
-    let bare = if first == b'.' { text.to_owned() } else { text.replace('_', "") };
+    // What has another sign in it is no number.
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'+' | b'-' | b'.' | b'_' | b'x' | b'X' | b'o' | b'O'))
+    {
+        return None;
+    }
+    // go-yaml drops underscores from everything but floats that begin with a point: there they must separate digits.
+    if first == b'.' && !separates_digits(text) {
+        return None;
+    }
+    let bare = if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     if let Some(number) = integer(&bare) {
-        return Typed::Number(number);
+        return Some(Typed::Number(number));
     }
-    match float(&bare) {
-        Some(float) if float.is_finite() => Typed::Number(Number::of(float)),
-        _ => Typed::Text(text.to_owned()),
-    }
+    float(&bare).filter(|float| float.is_finite()).map(|float| Typed::Number(Number::of(float)))
+}
+
+/// Whether every underscore stands between two digits, as Go's `strconv` wants it.
+fn separates_digits(text: &str) -> bool {
+    let digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    text.match_indices('_').all(|(at, _)| digit(at.checked_sub(1)) && digit(Some(at + 1)))
 }
 
 impl Typed {
@@ -248,12 +272,28 @@ mod tests {
         assert_eq!(plain("08"), Typed::Number(Number::Int(8)));
         assert_eq!(plain("1.5"), Typed::Number(Number::Float(1.5)));
         assert_eq!(plain(".5"), Typed::Number(Number::Float(0.5)));
+        assert_eq!(plain(".1_0"), Typed::Number(Number::Float(0.1)));
     }
 
     #[test]
     fn text_that_looks_like_a_type_of_yaml_1_1_stays_text() {
-        for text in ["yes", "on", "y", "12:30:45", "1.2.3", "0x", "1e", "-", "+", ".", "1__e", "0.0.0.0", "2001-13-01"]
-        {
+        for text in [
+            "yes",
+            "on",
+            "y",
+            "12:30:45",
+            "1.2.3",
+            "0x",
+            "1e",
+            "-",
+            "+",
+            ".",
+            "1__e",
+            "0.0.0.0",
+            "2001-13-01",
+            "._5",
+            ".5_",
+        ] {
             assert_eq!(plain(text), Typed::Text(text.to_owned()), "{text}");
         }
     }

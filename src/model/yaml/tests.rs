@@ -47,6 +47,23 @@ fn a_comment_below_a_block_of_text_is_not_behind_it() {
 }
 
 #[test]
+fn a_comment_on_the_line_that_begins_a_block_is_behind_its_key() {
+    for head in ["|-", "|", ">2"] {
+        let text = format!("a: {head} # behind\n  x\n# below\nb: 1\n");
+        let document = parse(&text, Limits::MANIFEST).unwrap().remove(0);
+        let Kind::Map(entries) = document.root.kind else { panic!() };
+        let placements: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Comment(comment) => Some((comment.text.as_str(), comment.placement)),
+                Entry::Pair(..) => None,
+            })
+            .collect();
+        assert_eq!(placements, [(" behind", Placement::Behind), (" below", Placement::Own)], "{head}");
+    }
+}
+
+#[test]
 fn comments_stay_where_they_were_written() {
     let text = "# head\na: 1 # behind\n# between\nb:\n- x\n# in the list\n- 'y'\n---\nc: 1\n# last\n";
     let documents = parse(text, Limits::MANIFEST).unwrap();
@@ -129,6 +146,19 @@ fn long_text_behind_many_aliases_is_refused() {
 }
 
 #[test]
+fn comments_behind_many_aliases_are_refused() {
+    let many = "  # c\n".repeat(10_000);
+    let text = format!("a: &a\n  b: 1\n{many}  c: 1\nd: [{}]\n", vec!["*a"; 100].join(", "));
+    assert!(matches!(refused(&text), Error::TooMany { .. }));
+}
+
+#[test]
+fn a_bare_exclamation_mark_is_no_tag() {
+    assert_eq!(only("a: ! 1").at(&["a"]).unwrap().as_text(), None);
+    assert_eq!(only("a: ! '1'").at(&["a"]).unwrap().as_text(), Some("1"));
+}
+
+#[test]
 fn many_values_are_refused_before_they_fill_the_memory() {
     assert!(matches!(refused(&format!("[{}]", "1,".repeat(1_000_000))), Error::TooMany { .. }));
 }
@@ -172,6 +202,11 @@ fn only_a_comment_may_follow_a_separator() {
 fn a_block_at_the_end_of_the_file_gets_no_line_feed_of_its_own() {
     assert_eq!(only("a: |\n  text").at(&["a"]).unwrap().as_text(), Some("text"));
     assert_eq!(only("a: |\r\n  one\r\n  two\r\n").at(&["a"]).unwrap().as_text(), Some("one\ntwo\n"));
+}
+
+#[test]
+fn a_key_in_base64_is_refused() {
+    assert!(matches!(refused("!!binary aGk=: 1\nhi: 2\n"), Error::KeyNotText { .. }));
 }
 
 #[test]

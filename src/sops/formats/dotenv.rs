@@ -73,6 +73,7 @@ pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
                     }
                     Leaf::Open(plain) => match &plain.typed {
                         Typed::Text(text) => escaped(&mut out, text.as_bytes()),
+                        Typed::Bytes(bytes) => escaped(&mut out, bytes),
                         Typed::Null | Typed::Bool(_) | Typed::Int(_) | Typed::Float(_) | Typed::Time(_) => {
                             push_flat(&mut out, leaf);
                         }

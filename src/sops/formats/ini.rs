@@ -1,6 +1,6 @@
 //! INI files of sops.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::ini_text::{self, DEFAULT};
 use super::{Encrypted, flat_block, push_flat};
@@ -24,12 +24,14 @@ pub(super) fn read(text: &str) -> Result<Encrypted, Fault> {
 /// Every section, that of the metadata too.
 pub(super) fn sections(text: &str) -> Result<Branch, Fault> {
     let mut document = Branch::new();
-    let mut seen = HashSet::new();
+    // By section, so that a long name is kept once however many keys it has.
+    let mut seen: HashMap<String, HashSet<String>> = HashMap::new();
     for section in ini_text::parse(text)? {
+        let keys = seen.entry(section.name.clone()).or_default();
         let mut branch = Branch::new();
         comment(&mut branch, &section.comment);
         for key in section.keys {
-            if !seen.insert((section.name.clone(), key.name.clone())) {
+            if !keys.insert(key.name.clone()) {
                 return Err(Fault::DuplicateKey { key: shown(&key.name) });
             }
             branch.push(Entry::Pair { key: key.name, value: Tree::text(key.value) });
@@ -74,7 +76,10 @@ pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
             if let Some(comment) = line.comment {
                 comment_lines(&mut out, comment);
             }
-            out.push(format!("{name:width$} = ").as_bytes());
+            // Aligned by bytes, as the library does.
+            out.push(name.as_bytes());
+            (name.len()..width).for_each(|_| out.push(b" "));
+            out.push(b" = ");
             push_value(&mut out, line.value);
             out.push(b"\n");
         }

@@ -81,6 +81,7 @@ fn write_tree(out: &mut Draft, tree: &Tree, depth: usize) -> Result<(), Fault> {
             Typed::Int(number) => out.push(number.to_string().as_bytes()),
             Typed::Float(number) => return float(out, *number),
             Typed::Text(text) | Typed::Time(text) => string(out, text.as_bytes()),
+            Typed::Bytes(bytes) => string(out, bytes),
         },
         Tree::Leaf(Leaf::Sealed(sealed)) => return sealed.text.expose(|bytes| sealed_leaf(out, sealed.kind, bytes)),
     }

@@ -6,6 +6,7 @@ mod ini_text;
 mod json;
 mod yaml;
 mod yaml_scalar;
+mod yaml_write;
 
 use super::error::Fault;
 use super::stamp::Stamp;
@@ -183,7 +184,7 @@ pub(super) fn write(documents: &[Branch], format: Format) -> Result<Secret, Faul
         return Err(Fault::Policy("only YAML can hold several documents; all but the first would be lost"));
     }
     match format {
-        Format::Yaml => yaml::write(documents),
+        Format::Yaml => yaml_write::write(documents),
         Format::Json => json::write(&documents[0]),
         Format::Dotenv => dotenv::write(&documents[0]),
         Format::Ini => ini::write(&documents[0]),
@@ -197,6 +198,7 @@ fn write_binary(document: &Branch) -> Result<Secret, Fault> {
     match leaf {
         Leaf::Sealed(sealed) if sealed.kind == tree::Kind::Text => Ok(sealed.text.share()),
         Leaf::Open(Plain { typed: Typed::Text(text), .. }) => Ok(Secret::new(text.clone().into_bytes())),
+        Leaf::Open(Plain { typed: Typed::Bytes(bytes), .. }) => Ok(Secret::new(bytes.clone())),
         Leaf::Open(_) | Leaf::Sealed(_) => Err(why("`data` is not a text")),
     }
 }
@@ -222,6 +224,7 @@ fn push_flat(out: &mut Draft, leaf: &Leaf) {
             Typed::Int(number) => out.push(number.to_string().as_bytes()),
             Typed::Float(number) => out.push(flat_float(Some(*number)).as_bytes()),
             Typed::Text(text) => out.push(text.as_bytes()),
+            Typed::Bytes(bytes) => out.push(bytes),
             Typed::Time(text) => out.push(&flat_time(text.as_bytes())),
         },
     }

@@ -1,12 +1,13 @@
-//! YAML as sops reads and writes it: indentation 4, comments kept.
+//! YAML as sops reads it: comments in the places where selectors look for them.
 
-use super::yaml_scalar as scalar;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::model::Number;
 use crate::model::yaml::{self, Limits, Placement, Raw};
-use crate::secret::{Draft, Secret};
 use crate::sops::error::{Fault, shown};
 use crate::sops::floats;
-use crate::sops::tree::{Branch, Comment, Element, Entry, Leaf, Plain, Text, Tree, Typed, pairs, values};
+use crate::sops::tree::{Branch, Comment, Element, Entry, Leaf, Plain, Tree, Typed};
 
 /// The documents of `text`; an empty one is an empty mapping.
 pub(super) fn read(text: &str) -> Result<Vec<Branch>, Fault> {
@@ -72,13 +73,25 @@ fn tree(raw: Raw, parent: u32) -> Converted<Tree> {
 }
 
 fn leaf(text: &str, style: yaml::Style, tag: Option<&str>, line: usize) -> Result<Tree, Fault> {
+    // To Go these two end a line, and what indents the next one is no part of the text.
+    let unfolded: String;
+    let text = if style == yaml::Style::Single && text.contains(['\u{2028}', '\u{2029}']) {
+        let lines = text.split_inclusive(['\u{2028}', '\u{2029}']).enumerate();
+        unfolded = lines.map(|(at, line)| if at == 0 { line } else { line.trim_start_matches(' ') }).collect();
+        &unfolded
+    } else {
+        text
+    };
     let resolved = yaml::resolve(text, style, tag).ok_or_else(|| bad(line, "a value does not fit its tag"))?;
     let typed = match &resolved {
         yaml::Typed::Null => Typed::Null,
         yaml::Typed::Bool(truth) => Typed::Bool(*truth),
         yaml::Typed::NotFinite(number) => Typed::Float(*number),
         yaml::Typed::Timestamp(time) => Typed::Time(time.clone()),
-        yaml::Typed::Text(text) | yaml::Typed::Binary(text) => Typed::Text(text.clone()),
+        yaml::Typed::Text(text) => Typed::Text(text.clone()),
+        yaml::Typed::Binary(text) => {
+            decoded(text).ok_or_else(|| bad(line, "a value is not base64, as its tag says"))?
+        }
         yaml::Typed::Merge => Typed::Text("<<".to_owned()),
         // What is written with a point or an exponent is a float, even where it is whole.
         yaml::Typed::Number(number) => match (number, written_float(text, tag)) {
@@ -89,6 +102,13 @@ fn leaf(text: &str, style: yaml::Style, tag: Option<&str>, line: usize) -> Resul
         },
     };
     Ok(Tree::Leaf(Leaf::Open(Plain { typed, read: resolved.value() })))
+}
+
+/// What base64 says; sops knows no other way of writing what is not UTF-8.
+fn decoded(text: &str) -> Option<Typed> {
+    let digits: String = text.split(['\r', '\n']).collect();
+    let bytes = STANDARD.decode(digits).ok()?;
+    Some(String::from_utf8(bytes).map_or_else(|error| Typed::Bytes(error.into_bytes()), Typed::Text))
 }
 
 /// The number that `text` is, where it is not written as an integer.
@@ -103,6 +123,8 @@ fn written_float(text: &str, tag: Option<&str>) -> Option<f64> {
 fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
     let mut branch = Branch::with_capacity(entries.len());
     let mut pending: Vec<yaml::Comment> = Vec::new();
+    // Whether the value of the last pair is a collection in brackets.
+    let mut brackets = false;
     for entry in entries {
         let (key, value) = match entry {
             yaml::Entry::Comment(comment) => {
@@ -114,7 +136,7 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
         let mut inside = Vec::new();
         for comment in std::mem::take(&mut pending) {
             if comment.placement == Placement::Behind && comment.at.line < key.at.line {
-                place_inline(&mut branch, comment, Entry::Comment, |entry| matches!(entry, Entry::Pair { .. }));
+                place_behind(&mut branch, comment, brackets);
             } else if comment.placement == Placement::Own && comment.at.line > key.at.line {
                 inside.push(comment);
             } else {
@@ -122,6 +144,7 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
             }
         }
         let name = key_text(&key)?;
+        brackets = is_in_brackets(&value);
         let (mut value, outside) = tree(value, key.at.column)?;
         match &mut value {
             Tree::Map(map) => {
@@ -140,7 +163,7 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
     let outside = split_off_outside(&mut pending, floor);
     for comment in pending {
         if comment.placement == Placement::Behind {
-            place_inline(&mut branch, comment, Entry::Comment, |entry| matches!(entry, Entry::Pair { .. }));
+            place_behind(&mut branch, comment, brackets);
         } else {
             own_lines(&mut branch, vec![comment]);
         }
@@ -176,6 +199,36 @@ fn list(items: Vec<yaml::Item>, floor: u32) -> Converted<Vec<Element>> {
     Ok((list, outside))
 }
 
+/// Whether this is a collection that was written here and not behind an anchor. Only one in brackets can end in a line where a
+/// comment follows.
+fn is_in_brackets(raw: &Raw) -> bool {
+    let first = match &raw.kind {
+        yaml::Kind::Scalar { .. } => return false,
+        yaml::Kind::List(items) => items.iter().find_map(|item| match item {
+            yaml::Item::Value(value) => Some(value.at),
+            yaml::Item::Comment(_) => None,
+        }),
+        yaml::Kind::Map(entries) => entries.iter().find_map(|entry| match entry {
+            yaml::Entry::Pair(key, _) => Some(key.at),
+            yaml::Entry::Comment(_) => None,
+        }),
+    };
+    first.is_none_or(|first| first.line >= raw.at.line)
+}
+
+/// Puts what stands behind a pair where sops has it: before the pair, or into its brackets.
+fn place_behind(branch: &mut Branch, comment: yaml::Comment, brackets: bool) {
+    match branch.last_mut() {
+        Some(Entry::Pair { value: Tree::List(list), .. }) if brackets => {
+            list.insert(0, Element::Comment(Comment::open(comment.text, false)));
+        }
+        Some(Entry::Pair { value: Tree::Map(map), .. }) if brackets => {
+            map.insert(0, Entry::Comment(Comment::open(comment.text, false)));
+        }
+        _ => place_inline(branch, comment, Entry::Comment, |entry| matches!(entry, Entry::Pair { .. })),
+    }
+}
+
 /// Puts what stands behind a value before it, where selectors look for it.
 fn place_inline<T>(
     lines: &mut Vec<T>,
@@ -201,189 +254,4 @@ fn key_text(key: &Raw) -> Result<String, Fault> {
         Ok(None) => Ok("<<".to_owned()),
         Err(_) => Err(bad(key.at.line as usize, "a key is not a text; write it in quotes")),
     }
-}
-
-/// The documents, as sops writes them.
-pub(super) fn write(documents: &[Branch]) -> Result<Secret, Fault> {
-    let mut out = Draft::new();
-    for (number, document) in documents.iter().enumerate() {
-        if number > 0 {
-            out.push(b"---\n");
-        }
-        if pairs(document).next().is_none() {
-            let comments = document.iter().filter_map(|entry| match entry {
-                Entry::Comment(comment) => Some(comment),
-                Entry::Pair { .. } => None,
-            });
-            comments.for_each(|comment| comment_line(&mut out, comment, 0));
-            out.push(b"{}\n");
-        } else {
-            write_map(&mut out, document, 0, Start::OwnLine)?;
-        }
-    }
-    Ok(out.seal())
-}
-
-/// Where the first line of a collection begins.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Start {
-    /// On a line of its own, to be indented.
-    OwnLine,
-    /// Behind the dash of a list.
-    BehindDash,
-}
-
-/// The indentation of what stands within a collection indented by `indent`: the next multiple of four.
-fn deeper(indent: usize) -> usize {
-    4 * ((indent + 4) / 4)
-}
-
-fn within(parent: usize) -> scalar::Indent {
-    scalar::Indent { parent, block: deeper(parent) }
-}
-
-fn write_map(out: &mut Draft, branch: &Branch, indent: usize, start: Start) -> Result<(), Fault> {
-    let mut start = start;
-    let mut inline = Vec::new();
-    for entry in branch {
-        match entry {
-            Entry::Comment(comment) if comment.inline => inline.push(comment),
-            Entry::Comment(comment) => {
-                if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
-                    pad(out, indent);
-                }
-                comment_text(out, comment);
-                out.push(b"\n");
-            }
-            Entry::Pair { key, value } => {
-                if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
-                    pad(out, indent);
-                }
-                if scalar::write_key(out, key, within(indent)) == scalar::Key::Explicit {
-                    pad(out, indent);
-                }
-                out.push(b":");
-                write_value(out, value, indent, &std::mem::take(&mut inline))?;
-            }
-        }
-    }
-    for comment in inline {
-        comment_line(out, comment, indent);
-    }
-    Ok(())
-}
-
-/// A value behind its key.
-fn write_value(out: &mut Draft, value: &Tree, indent: usize, inline: &[&Comment]) -> Result<(), Fault> {
-    match value {
-        Tree::Map(map) if pairs(map).next().is_some() => {
-            out.push(b"\n");
-            write_map(out, map, deeper(indent), Start::OwnLine)?;
-        }
-        Tree::List(list) if values(list).next().is_some() => {
-            out.push(b"\n");
-            write_list(out, list, deeper(indent), Start::OwnLine)?;
-        }
-        Tree::Map(_) => line(out, b" {}", inline),
-        Tree::List(_) => line(out, b" []", inline),
-        Tree::Leaf(leaf) => {
-            out.push(b" ");
-            scalar::write_leaf(out, leaf, within(indent), |out| behind(out, inline));
-        }
-    }
-    Ok(())
-}
-
-fn write_list(out: &mut Draft, list: &[Element], indent: usize, start: Start) -> Result<(), Fault> {
-    let mut start = start;
-    let mut inline = Vec::new();
-    for element in list {
-        match element {
-            Element::Comment(comment) if comment.inline => inline.push(comment),
-            Element::Comment(comment) => {
-                if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
-                    pad(out, indent);
-                }
-                comment_text(out, comment);
-                out.push(b"\n");
-            }
-            Element::Value(value) => {
-                let inline = std::mem::take(&mut inline);
-                let (above, behind_value) =
-                    if begins_lines(value) { (inline, Vec::new()) } else { (Vec::new(), inline) };
-                for comment in above {
-                    if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
-                        pad(out, indent);
-                    }
-                    comment_text(out, comment);
-                    out.push(b"\n");
-                }
-                if std::mem::replace(&mut start, Start::OwnLine) == Start::OwnLine {
-                    pad(out, indent);
-                }
-                out.push(b"- ");
-                match value {
-                    // Written behind a dash, the first line would otherwise be a comment.
-                    Tree::Map(map) if pairs(map).next().is_some() => {
-                        write_map(out, map, indent + 2, Start::BehindDash)?;
-                    }
-                    Tree::List(list) if values(list).next().is_some() => {
-                        write_list(out, list, indent + 2, Start::BehindDash)?;
-                    }
-                    Tree::Map(_) => line(out, b"{}", &behind_value),
-                    Tree::List(_) => line(out, b"[]", &behind_value),
-                    Tree::Leaf(leaf) => {
-                        // The lines of a block skip the dash, and are not aligned further.
-                        let lines = scalar::Indent { parent: indent, block: indent + 2 };
-                        scalar::write_leaf(out, leaf, lines, |out| behind(out, &behind_value));
-                    }
-                }
-            }
-        }
-    }
-    for comment in inline {
-        comment_line(out, comment, indent);
-    }
-    Ok(())
-}
-
-/// Whether a value behind a dash goes on over lines of its own, so that no comment can stand behind it.
-fn begins_lines(value: &Tree) -> bool {
-    match value {
-        Tree::Map(map) => pairs(map).next().is_some(),
-        Tree::List(list) => values(list).next().is_some(),
-        Tree::Leaf(_) => false,
-    }
-}
-
-fn line(out: &mut Draft, text: &[u8], inline: &[&Comment]) {
-    out.push(text);
-    behind(out, inline);
-    out.push(b"\n");
-}
-
-fn behind(out: &mut Draft, inline: &[&Comment]) {
-    for comment in inline {
-        out.push(b" ");
-        comment_text(out, comment);
-    }
-}
-
-fn comment_line(out: &mut Draft, comment: &Comment, indent: usize) {
-    pad(out, indent);
-    comment_text(out, comment);
-    out.push(b"\n");
-}
-
-/// A comment on one line; a line break inside of it would let it become a value.
-fn comment_text(out: &mut Draft, comment: &Comment) {
-    out.push(b"#");
-    match &comment.text {
-        Text::Open(text) => scalar::push_one_line(out, text.as_bytes()),
-        Text::Sealed(text) => text.expose(|bytes| scalar::push_one_line(out, bytes)),
-    }
-}
-
-fn pad(out: &mut Draft, indent: usize) {
-    (0..indent).for_each(|_| out.push(b" "));
 }

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::model::yaml::{self, Style};
+use crate::model::yaml;
 use crate::secret::{Draft, Secret};
 use crate::sops::floats;
 use crate::sops::tree::{Kind, Leaf, Typed};
@@ -27,6 +27,7 @@ pub(super) fn write_leaf(out: &mut Draft, leaf: &Leaf, indent: Indent, behind: i
             Typed::Int(number) => plain_text(out, &number.to_string()),
             Typed::Float(number) => plain_text(out, &float(*number)),
             Typed::Text(text) => write(out, Kind::Text, text.as_bytes(), indent, &behind),
+            Typed::Bytes(bytes) => write(out, Kind::Text, bytes, indent, &behind),
             Typed::Time(text) => plain_text(out, text),
         },
     };
@@ -71,7 +72,7 @@ fn write(out: &mut Draft, kind: Kind, bytes: &[u8], indent: Indent, behind: &imp
                 block(out, text, indent, behind);
                 return Written::Block;
             }
-            one_line(out, text, &shape);
+            one_line(out, text, &shape, indent);
         }
     }
     Written::OneLine
@@ -113,14 +114,14 @@ pub(super) enum Key {
 pub(super) fn write_key(out: &mut Draft, text: &str, indent: Indent) -> Key {
     let shape = Shape::of(text);
     if text.len() <= 128 && !shape.several_lines {
-        one_line(out, text, &shape);
+        one_line(out, text, &shape, indent);
         return Key::Simple;
     }
     out.push(b"? ");
     if text.contains('\n') && shape.block_allowed {
         block(out, text, indent, &|_| {});
     } else {
-        one_line(out, text, &shape);
+        one_line(out, text, &shape, indent);
         out.push(b"\n");
     }
     Key::Explicit
@@ -139,7 +140,12 @@ pub(super) fn push_one_line(out: &mut Draft, bytes: &[u8]) {
     }
 }
 
-fn one_line(out: &mut Draft, text: &str, shape: &Shape) {
+fn one_line(out: &mut Draft, text: &str, shape: &Shape, indent: Indent) {
+    if text == "<<" {
+        // Also where it was in quotes: sops forgets that, and its readers merge.
+        out.push(b"!!merge <<");
+        return;
+    }
     if !text.contains('\n') && reads_as_text(text) {
         if shape.plain_allowed && !text.is_empty() {
             out.push(text.as_bytes());
@@ -151,7 +157,13 @@ fn one_line(out: &mut Draft, text: &str, shape: &Shape) {
                 if number > 0 {
                     out.push(b"''");
                 }
-                out.push(part.as_bytes());
+                for (number, line) in part.split_inclusive(['\u{2028}', '\u{2029}']).enumerate() {
+                    if number > 0 {
+                        // To Go these two end a line.
+                        (0..indent.block).for_each(|_| out.push(b" "));
+                    }
+                    out.push(line.as_bytes());
+                }
             }
             out.push(b"'");
             return;
@@ -166,7 +178,7 @@ fn reads_as_text(text: &str) -> bool {
         text,
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
     );
-    !old_bool && !is_base_60(text) && matches!(yaml::resolve(text, Style::Plain, None), Some(yaml::Typed::Text(_)))
+    !old_bool && !is_base_60(text) && yaml::reads_as_text(text)
 }
 
 /// `12:30`, which YAML 1.1 reads as a number: `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`.
@@ -242,29 +254,34 @@ fn is_printable(c: char) -> bool {
 
 /// A literal block, with the hints its first line and its end need.
 fn block(out: &mut Draft, text: &str, indent: Indent, behind: &impl Fn(&mut Draft)) {
+    let is_break = |c: char| matches!(c, '\n' | '\u{2028}' | '\u{2029}');
     out.push(b"|");
-    if text.starts_with([' ', '\n']) {
+    if text.starts_with(|c| c == ' ' || is_break(c)) {
         // Go writes 4 always, and inside of lists its own reader then finds other text.
         out.push((indent.block - indent.parent).to_string().as_bytes());
     }
-    let content = text.strip_suffix('\n');
+    let content = text.strip_suffix(is_break);
     match content {
         None => out.push(b"-"),
-        Some(rest) if rest.is_empty() || rest.ends_with('\n') => out.push(b"+"),
+        Some(rest) if rest.is_empty() || rest.ends_with(is_break) => out.push(b"+"),
         Some(_) => {}
     }
     behind(out);
     out.push(b"\n");
-    for line in content.unwrap_or(text).split('\n') {
-        if !line.is_empty() {
+    for line in text.split_inclusive(is_break) {
+        if !line.starts_with(is_break) {
             (0..indent.block).for_each(|_| out.push(b" "));
-            out.push(line.as_bytes());
         }
+        out.push(line.as_bytes());
+    }
+    if content.is_none() {
         out.push(b"\n");
     }
 }
 
 fn double_quoted(out: &mut Draft, text: &str) {
+    // Go's library takes every character behind a byte order mark for one.
+    let by_number = text.starts_with('\u{feff}');
     out.push(b"\"");
     for c in text.chars() {
         match c {
@@ -282,7 +299,8 @@ fn double_quoted(out: &mut Draft, text: &str) {
             '\u{85}' => out.push(b"\\N"),
             '\u{2028}' => out.push(b"\\L"),
             '\u{2029}' => out.push(b"\\P"),
-            c if is_printable(c) && c != '\u{feff}' => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            '\u{a0}' if by_number => out.push(b"\\_"),
+            c if is_printable(c) && !by_number => out.push(c.encode_utf8(&mut [0; 4]).as_bytes()),
             c => {
                 let code = u32::from(c);
                 let escaped = match code {
