@@ -9,6 +9,7 @@ cp types.go.txt "$work/main.go"
 cd "$work"
 printf 'module tables\ngo 1.24\nrequire sigs.k8s.io/kustomize/kyaml v0.21.2\n' > go.mod
 api=$(go mod download -json sigs.k8s.io/kustomize/api@v0.21.2 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
-GOFLAGS=-mod=mod go run . > "$OLDPWD/types.txt"
+kyaml=$(go mod download -json sigs.k8s.io/kustomize/kyaml@v0.21.2 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+GOFLAGS=-mod=mod go run . "$kyaml/openapi/openapi.go" > "$OLDPWD/types.txt"
 cd "$OLDPWD"
 python3 fields.py "$api" > fields.txt
