@@ -212,12 +212,7 @@ fn json_patch<O: Origin>(mut form: Form, read: &Reader<'_, O>) -> Result<Vec<Ste
         allow_name_change: false,
         allow_kind_change: false,
     };
-    if !entry.text.is_empty() && !entry.text.trim_start().starts_with(['[', '-']) {
-        let text = "`jsonOp` must be a list of operations";
-        return Err(form.refuse(Code::UnknownOrBadField, text));
-    }
-    let patches = read.patches(&entry)?;
-    Ok(vec![Step::Patch(entry, patches)])
+    Ok(vec![read.json6902(entry)?])
 }
 
 fn value<O: Origin>(mut form: Form, read: &Reader<'_, O>) -> Result<Vec<Step>, Error> {

@@ -167,6 +167,11 @@ impl Resource {
         self.previous.push(Former { namespace, name: id.name, kind: id.gvk.kind });
     }
 
+    /// Whether kustomize would have noted on it what it was called, or how its name is made.
+    pub fn is_noted(&self) -> bool {
+        self.hashed || !(self.previous.is_empty() && self.prefixes.is_empty() && self.suffixes.is_empty())
+    }
+
     /// A label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.body.at(&["metadata", "labels", name]).and_then(Tree::as_text)

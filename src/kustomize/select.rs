@@ -138,6 +138,11 @@ impl Selector {
         fits(self.name.as_ref(), name)
     }
 
+    /// Whether it says anything about the name.
+    pub fn has_name(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// Whether the namespace fits.
     pub fn fits_namespace(&self, namespace: &str) -> bool {
         fits(self.namespace.as_ref(), namespace)

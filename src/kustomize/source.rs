@@ -1,12 +1,12 @@
 //! Files of the closed set, as manifests, texts and generator inputs.
 
-use crate::model::yaml::{self, Limits};
+use crate::model::yaml::{self, Entry, Item, Kind, Limits, Raw, Style};
 use crate::model::{Place, RepoPath};
 use crate::sops::{Contents, File, Opened};
 use crate::trust::Origin;
 
 use super::error::{Code, Error};
-use super::tree::Tree;
+use super::tree::{Tree, loose_key};
 
 /// Documents with their places.
 pub struct Documents(Vec<(Tree, Place)>);
@@ -14,11 +14,21 @@ pub struct Documents(Vec<(Tree, Place)>);
 impl Documents {
     /// Reads plain text.
     pub fn read(text: &str, path: &RepoPath) -> Result<Self, Error> {
+        Self::read_with(text, path, |_| {})
+    }
+
+    /// Reads strategic merge patches, whose keys need not be texts: kustomize compares them by what is written.
+    pub fn read_patches(text: &str, path: &RepoPath) -> Result<Self, Error> {
+        Self::read_with(text, path, loosen)
+    }
+
+    fn read_with(text: &str, path: &RepoPath, change: impl Fn(&mut Raw)) -> Result<Self, Error> {
         let place = Place { file: path.clone(), line: 0 };
         let wrong = |error: yaml::Error| Error::yaml(place.clone(), &error);
         yaml::check_separators(text).map_err(wrong)?;
         let mut documents = Vec::new();
-        for document in yaml::parse(text, Limits::MANIFEST).map_err(wrong)? {
+        for mut document in yaml::parse(text, Limits::MANIFEST).map_err(wrong)? {
+            change(&mut document.root);
             let line = document.root.at.line as usize;
             let tree = Tree::from_raw(document.root).map_err(wrong)?;
             if !tree.is_empty() {
@@ -75,6 +85,31 @@ impl Documents {
     /// The documents.
     pub fn into_inner(self) -> Vec<(Tree, Place)> {
         self.0
+    }
+}
+
+/// Marks keys that are plain numbers, booleans and the like.
+fn loosen(raw: &mut Raw) {
+    match &mut raw.kind {
+        Kind::Scalar { .. } => {}
+        Kind::List(items) => {
+            for item in items {
+                match item {
+                    Item::Comment(_) => {}
+                    Item::Value(value) => loosen(value),
+                }
+            }
+        }
+        Kind::Map(entries) => {
+            for entry in entries {
+                let Entry::Pair(key, value) = entry else { continue };
+                let is_loose = matches!(yaml::typed_key(key), Err(yaml::Error::KeyNotText { .. }));
+                if let (true, Kind::Scalar { text, style }) = (is_loose, &mut key.kind) {
+                    (*text, *style, key.tag) = (loose_key(text), Style::Double, None);
+                }
+                loosen(value);
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::form::Form;
 use super::hash;
 use super::layout::inline;
 use super::origin::{Source, Trail};
-use super::patch::{Patches, apply_strategic, json_patch_of, patches_of};
+use super::patch::{Operation, Patches, apply_json6902, apply_strategic, json_patch_of, patches_of};
 use super::replace::replace;
 use super::resource::Resource;
 use super::schema::Schema;
@@ -30,8 +30,10 @@ pub enum Step {
     Generated(Vec<Resource>),
     /// Strategic merge patches, by their own identity.
     Strategic(Vec<Resource>),
-    /// An entry of `patches` or `patchesJson6902`.
+    /// An entry of `patches`.
     Patch(Patch, Patches),
+    /// An entry of `patchesJson6902`.
+    Json6902(Selector, Vec<Operation>),
     /// A namespace.
     Namespace(String, Vec<FieldSpec>, bool, Subjects),
     /// A name prefix.
@@ -81,6 +83,7 @@ impl Step {
                 resources.retain(|resource| !resource.is_gone());
                 Ok(())
             }
+            Step::Json6902(target, operations) => apply_json6902(&operations, &target, resources),
             Step::Namespace(namespace, specs, unset_only, subjects) => {
                 let how = Namespacing { namespace: &namespace, specs: &specs, unset_only, subjects };
                 set_namespace(&how, resources)
@@ -170,6 +173,35 @@ impl<O: Origin> Reader<'_, O> {
         }
     }
 
+    /// An entry of `patchesJson6902`: a list of operations for objects of one name.
+    pub fn json6902(&self, entry: Patch) -> Result<Step, Error> {
+        let refuse = |code, text: &str| Error::new(code, text).at(self.place.clone());
+        let target = entry.target.filter(Selector::has_name).ok_or_else(|| {
+            refuse(Code::PatchInvalid, "the `target` of a JSON patch needs a `name` here; `patches` can do without")
+        })?;
+        let (text, place) = match (entry.path.as_str(), entry.text.as_str()) {
+            ("", "") => return Err(refuse(Code::PatchInvalid, "a patch needs a `path` or a text")),
+            ("", text) => (text, self.place.clone()),
+            (written, "") => {
+                let file = (self.find)(written)?;
+                (source::text(self.opened, &file)?, Place { file, line: 0 })
+            }
+            _ => return Err(refuse(Code::PatchInvalid, "a patch has either a `path` or a text, not both")),
+        };
+        let invalid = |error: Error| error.with_code(Code::PatchInvalid);
+        let operations = Documents::read_operations(text, &place.file).map_err(invalid)?;
+        let operations = operations.ok_or_else(|| {
+            refuse(Code::UnknownOrBadField, "a JSON patch must be a list of operations").at(place.clone())
+        })?;
+        match json_patch_of(operations, &place)? {
+            Patches::Json(operations) if operations.is_empty() => {
+                Err(refuse(Code::PatchInvalid, "the JSON patch is empty"))
+            }
+            Patches::Json(operations) => Ok(Step::Json6902(target, operations)),
+            Patches::Strategic(_) => unreachable!("operations make a JSON patch"),
+        }
+    }
+
     /// Strategic merge patches, each a path or written in place.
     pub fn strategic(&self, entries: &[String], more: &str) -> Result<Vec<Resource>, Error> {
         let mut patches = Vec::new();
@@ -222,7 +254,7 @@ fn patches_of_text(text: &str, place: &Place) -> Result<Patches, Error> {
     if let Some(operations) = Documents::read_operations(text, &place.file).map_err(invalid)? {
         return json_patch_of(operations, place);
     }
-    patches_of(Documents::read(text, &place.file).map_err(invalid)?, place)
+    patches_of(Documents::read_patches(text, &place.file).map_err(invalid)?, place)
 }
 
 fn manifests(documents: Documents) -> Result<Vec<Resource>, Error> {
@@ -268,8 +300,7 @@ pub fn of_kustomization<O: Origin>(
         steps.add("AnnotationsTransformer", step);
     }
     for entry in kustomization.patches_json6902 {
-        let patches = read.patches(&entry)?;
-        steps.add("PatchJson6902Transformer", Step::Patch(entry, patches));
+        steps.add("PatchJson6902Transformer", read.json6902(entry)?);
     }
     for replica in kustomization.replicas {
         steps.add("ReplicaCountTransformer", Step::Replicas(replica, config.replicas.clone()));

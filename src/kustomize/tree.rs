@@ -225,6 +225,15 @@ impl Tree {
         }
     }
 
+    /// Whether a key in it is not a text.
+    pub fn has_loose_keys(&self) -> bool {
+        match self {
+            Tree::Leaf(_) => false,
+            Tree::List(list) => list.iter().any(Tree::has_loose_keys),
+            Tree::Map(fields) => fields.iter().any(|(key, value)| key.starts_with(LOOSE) || value.has_loose_keys()),
+        }
+    }
+
     /// The values that JSON has; `None` where a text was put on a leaf of another type.
     pub fn into_node(self) -> Option<Node> {
         match self {
@@ -284,6 +293,14 @@ fn value(text: String, tag: Tag) -> Option<Value> {
         Tag::Binary => "tag:yaml.org,2002:binary",
     };
     yaml::resolve(&text, Style::Plain, Some(name))?.value()
+}
+
+/// What a key of a patch begins with that is not a text: no text of YAML holds it.
+const LOOSE: char = '\0';
+
+/// `key` as a patch has it where it is not a text there. It stands for the text in an object, and for nothing else.
+pub fn loose_key(key: &str) -> String {
+    format!("{LOOSE}{key}")
 }
 
 /// A mapping: keys in order, each once.

@@ -4,7 +4,7 @@ use crate::kustomize::entry::Patch;
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::schema::Schema;
-use crate::kustomize::select::Id;
+use crate::kustomize::select::{Id, Selector};
 use crate::kustomize::source::Documents;
 use crate::kustomize::tree::{Fields, Leaf, Tag, Tree};
 use crate::model::Place;
@@ -56,14 +56,7 @@ impl Patches {
             (Patches::Json(operations), Some(target)) => {
                 for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
                     resource.remember_id();
-                    normalise(resource)?;
-                    let (id, place) = (resource.id(), resource.place.clone());
-                    // kustomize keeps annotations of its own on an object while it renders: there are always some.
-                    resource.metadata_mut().entry("annotations", || Tree::Map(Fields::default()));
-                    json::apply(&operations, &mut resource.body).map_err(|error| error.of(id).at(place))?;
-                    if resource.annotations_mut().is_some_and(|annotations| annotations.is_empty()) {
-                        resource.metadata_mut().remove("annotations");
-                    }
+                    operate(&operations, resource)?;
                 }
                 Ok(())
             }
@@ -90,11 +83,43 @@ impl Patches {
     }
 }
 
-/// A patch whose labels are texts, whatever they were written as: so it is where a patch has a target.
+/// Applies an entry of `patchesJson6902`: like one of `patches`, but what the object was called before is not
+/// remembered, so that references stay with that name. As kustomize does.
+pub fn apply_json6902(
+    operations: &[json::Operation],
+    target: &Selector,
+    resources: &mut [Resource],
+) -> Result<(), Error> {
+    resources.iter_mut().filter(|resource| resource.is_selected(target)).try_for_each(|one| operate(operations, one))
+}
+
+fn operate(operations: &[json::Operation], resource: &mut Resource) -> Result<(), Error> {
+    normalise(resource)?;
+    let (id, place) = (resource.id(), resource.place.clone());
+    // kustomize notes in annotations what an object was called and how its name was made: then there are some.
+    if resource.is_noted() {
+        let annotations = resource.metadata_mut().entry("annotations", Tree::null);
+        if annotations.is_null() {
+            *annotations = Tree::Map(Fields::default());
+        }
+    }
+    json::apply(operations, &mut resource.body).map_err(|error| error.of(id).at(place))?;
+    if resource.annotations_mut().is_some_and(|annotations| annotations.is_empty()) {
+        resource.metadata_mut().remove("annotations");
+    }
+    Ok(())
+}
+
+/// A patch whose labels are texts, whatever they were written as: so it is where a patch has a target, and in
+/// `patchesStrategicMerge`. An empty mapping of them says nothing.
 fn with_text_labels(patch: &Resource) -> Resource {
     let mut patch = Resource::new(patch.body.share(), patch.place.clone());
     let metadata = patch.body.as_map_mut().and_then(|body| body.get_mut("metadata")?.as_map_mut());
-    if let Some(Tree::Map(labels)) = metadata.and_then(|metadata| metadata.get_mut("labels")) {
+    let Some(metadata) = metadata else { return patch };
+    if metadata.get("labels").is_some_and(|labels| matches!(labels, Tree::Map(labels) if labels.is_empty())) {
+        metadata.remove("labels");
+    }
+    if let Some(Tree::Map(labels)) = metadata.get_mut("labels") {
         for (_, value) in labels.iter_mut() {
             if let Tree::Leaf(Leaf::Open { tag, .. }) = value
                 && *tag != Tag::Null
@@ -121,7 +146,7 @@ pub fn apply_strategic(
     };
     patches.iter().try_for_each(|patch| {
         let target = only(resources, &patch.original_id(), &patch.place)?;
-        merge(target, patch, &plain, schema)
+        merge(target, &with_text_labels(patch), &plain, schema)
     })
 }
 
@@ -163,11 +188,16 @@ fn merge(
         let kind = if entry.allow_kind_change { patch.kind() } else { resource.kind() };
         fields.set("kind", Tree::text(kind));
     }
+    let has_loose_keys = theirs.has_loose_keys();
     let known = schema.about(resource.api_version(), resource.kind());
     let body = std::mem::replace(&mut resource.body, Tree::null());
     let merged = strategic::merge(Some(body), Some(theirs), known.as_ref());
     let merged = merged.map_err(|error| error.of(&before).at(patch.place.clone()))?;
     let Some(merged) = merged.filter(|merged| !merged.is_empty()) else { return Ok(()) };
+    if has_loose_keys && merged.has_loose_keys() {
+        let text = "a key of the patch is not a text, and the object has no such key; put quotes around it";
+        return Err(Error::new(Code::UnserializableValue, text).of(&before).at(patch.place.clone()));
+    }
     resource.body = merged;
     resource.body.settle();
     let name = if entry.allow_name_change { resource.name().to_owned() } else { before.name };

@@ -114,6 +114,9 @@ fn find<'a>(body: &'a Tree, path: &str) -> Result<&'a Tree, Error> {
 
 /// The same, where the last field of a mapping may be missing: a test takes that for null.
 fn look<'a>(body: &'a Tree, path: &str) -> Result<Option<&'a Tree>, Error> {
+    if path.is_empty() {
+        return Ok(Some(body));
+    }
     let names = names(path)?;
     let Some((last, way)) = names.split_last() else { return Err(failed(path, "an empty path")) };
     let container = way.iter().try_fold(body, |tree, name| step(tree, name));
@@ -168,6 +171,13 @@ fn remove(body: &mut Tree, path: &str) -> Result<Tree, Error> {
 }
 
 fn replace(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
+    if path.is_empty() {
+        if !matches!(value, Tree::Map(_)) {
+            return Err(failed(path, "the whole object can be replaced by another object only"));
+        }
+        *body = value;
+        return Ok(());
+    }
     let (tree, name) = container(body, path)?;
     let slot = match tree {
         // The library behind kustomize does not mind that the field is missing.

@@ -5,4 +5,5 @@ mod json;
 mod merge_list;
 mod strategic;
 
-pub use apply::{Patches, apply_strategic, json_patch_of, patches_of};
+pub use apply::{Patches, apply_json6902, apply_strategic, json_patch_of, patches_of};
+pub use json::Operation;

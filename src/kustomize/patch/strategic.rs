@@ -2,7 +2,7 @@
 
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::schema::Known;
-use crate::kustomize::tree::{Fields, Tree};
+use crate::kustomize::tree::{Fields, Tree, loose_key};
 
 use super::merge_list::merge_by_keys;
 
@@ -60,7 +60,8 @@ fn map(target: Fields, patch: Option<Fields>, known: Option<&Known>) -> Result<F
     let mut patch = patch.unwrap_or_default();
     let mut merged = Vec::with_capacity(target.len() + patch.len());
     for (name, value) in target {
-        let theirs = patch.remove(&name);
+        let theirs =
+            patch.remove(&name).or_else(|| if patch.is_empty() { None } else { patch.remove(&loose_key(&name)) });
         let about = field(known, &name, &value);
         if let Some(value) = merge(Some(value), theirs, about.as_ref()).map_err(|error| within(error, &name))? {
             merged.push((name, value));
