@@ -176,7 +176,12 @@ impl<'a, O: Origin> Session<'a, O> {
             let text = "an entry of `components` must be of kind Component; a Kustomization belongs in `resources`";
             return Err(mismatch(&path, text));
         }
-        self.deeper(written, |session| session.accumulate(&path, kustomization, into))
+        let mut into = self.deeper(written, |session| session.accumulate(&path, kustomization, into))?;
+        // What it has renamed must not be called like something else now.
+        into.forget();
+        let resources = std::mem::take(&mut into.resources);
+        into.append(resources)?;
+        Ok(into)
     }
 
     /// Does something with the trail one entry further.
@@ -318,12 +323,16 @@ pub fn objects(documents: Documents) -> Result<Vec<Resource>, Error> {
         let Tree::Map(mut body) = resource.body else { continue };
         match body.remove("items") {
             Some(Tree::List(items)) => {
-                // The only document's items keep their place; those of a list among others go to the end.
-                let items = items.into_iter().filter(|item| !item.is_empty()).map(|item| (item, place.clone()));
-                if single && !opened_list {
-                    opened_list = true;
+                // The only document's items keep their place and their notation; those of a list among others go to the
+                // end, and kustomize takes them apart as JSON: `0o7` is 7 from there on.
+                let is_alone = single && !opened_list;
+                opened_list = true;
+                for item in items.into_iter().filter(|item| !item.is_empty()) {
+                    let item = if is_alone { Some(item) } else { item.into_node().map(Tree::from_node) };
+                    let text = "an item holds a value that JSON does not have";
+                    let item = item.ok_or_else(|| Error::new(Code::UnserializableValue, text).at(place.clone()))?;
+                    queue.push_back((item, place.clone()));
                 }
-                queue.extend(items);
             }
             Some(items) if items.is_null() => {}
             Some(_) | None => {

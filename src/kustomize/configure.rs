@@ -48,6 +48,12 @@ pub fn definitions(documents: Documents) -> Result<Config, Error> {
             return Err(Error::new(Code::OpenApi, "expected a mapping of type names to definitions").at(place));
         };
         for (name, definition) in types.iter() {
+            if !matches!(definition, Tree::Map(_)) {
+                let text = format!(
+                    "`{name}` must be a definition, which is a mapping; a CustomResourceDefinition belongs in `resources`"
+                );
+                return Err(Error::new(Code::OpenApi, text).at(place));
+            }
             let properties =
                 definition.at(&["Schema", "properties"]).or_else(|| definition.at(&["schema", "properties"]));
             let is_object = ["kind", "apiVersion", "metadata"]

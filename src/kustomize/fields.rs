@@ -108,6 +108,8 @@ pub fn set_entry(tree: &mut Tree, key: &str, text: &str) -> Result<(), Error> {
             fields.set(key, Tree::text(text));
             Ok(())
         }
+        // Nothing is made where nobody asked for it.
+        Tree::Leaf(_) if tree.is_null() => Ok(()),
         Tree::Leaf(_) | Tree::List(_) => {
             Err(Error::new(Code::FieldKindMismatch, format!("expected a mapping, found {}", tree.kind())))
         }

@@ -5,7 +5,8 @@ use crate::kustomize::error::Error;
 use crate::kustomize::fields::{Create, set_scalar};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::select::Gvk;
-use crate::kustomize::tree::Tag;
+use crate::kustomize::tree::{Leaf, Tag, Tree};
+use crate::secret::{Part, Secret};
 
 /// What is added to names.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,14 @@ pub fn affix(affix: Affix<'_>, specs: &[FieldSpec], resources: &mut [Resource]) 
             }
             let gvk = resource.gvk();
             spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Text), &mut |tree| {
+                if let Tree::Leaf(Leaf::Sealed(secret)) = tree {
+                    let joined = match affix {
+                        Affix::Prefix(text) => Secret::join([Part::Open(text.as_bytes()), Part::Sealed(secret)]),
+                        Affix::Suffix(text) => Secret::join([Part::Sealed(secret), Part::Open(text.as_bytes())]),
+                    };
+                    *tree = Tree::Leaf(Leaf::Sealed(joined));
+                    return Ok(());
+                }
                 let old = tree.as_text().unwrap_or_default();
                 let new = match affix {
                     Affix::Prefix(text) => format!("{text}{old}"),

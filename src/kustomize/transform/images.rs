@@ -17,9 +17,10 @@ pub fn set_image(image: &Image, specs: &[FieldSpec], resources: &mut [Resource])
         format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
     let Ok(pattern) = regex(&pattern) else { return Ok(()) };
     for resource in resources {
-        if resource.kind() != "CustomResourceDefinition" {
-            everywhere(&mut resource.body, image, &pattern)?;
+        if resource.kind() == "CustomResourceDefinition" {
+            continue;
         }
+        everywhere(&mut resource.body, image, &pattern)?;
         let gvk = resource.gvk();
         for spec in specs {
             spec.visit(&gvk, &mut resource.body, Create::Nothing, &mut |tree| change(tree, image, &pattern))?;

@@ -196,7 +196,7 @@ fn timestamp(text: &str) -> Option<String> {
     let date = format!("{year:04}-{month:02}-{day:02}");
     let Some((separator, time)) = time else { return Some(format!("{date}T00:00:00Z")) };
     let (clock, zone) = if separator == b' ' {
-        (time, "Z".to_owned())
+        (time.trim_start_matches(' '), "Z".to_owned())
     } else if let Some(clock) = time.strip_suffix('Z') {
         (clock, "Z".to_owned())
     } else {
@@ -208,7 +208,11 @@ fn timestamp(text: &str) -> Option<String> {
         }
         (clock, if hours == 0 && minutes == 0 { "Z".to_owned() } else { offset.to_owned() })
     };
-    let (clock, fraction) = clock.split_once('.').map_or((clock, ""), |(clock, fraction)| (clock, fraction));
+    let (clock, fraction) = match clock.split_once('.') {
+        None => (clock, ""),
+        Some((_, "")) => return None,
+        Some((clock, fraction)) => (clock, fraction),
+    };
     let mut parts = clock.split(':');
     let (hour, minute, second) =
         (digits(parts.next()?, 1, 2)?, digits(parts.next()?, 1, 2)?, digits(parts.next()?, 1, 2)?);
@@ -293,6 +297,7 @@ mod tests {
             "2001-13-01",
             "._5",
             ".5_",
+            "2001-12-15T02:59:43.Z",
         ] {
             assert_eq!(plain(text), Typed::Text(text.to_owned()), "{text}");
         }
@@ -305,6 +310,7 @@ mod tests {
             ("2001-1-2", "2001-01-02T00:00:00Z"),
             ("2001-12-14t21:59:43.10-05:00", "2001-12-14T21:59:43.1-05:00"),
             ("2001-12-15 2:59:43.10", "2001-12-15T02:59:43.1Z"),
+            ("2001-12-15   2:59:43", "2001-12-15T02:59:43Z"),
             ("2001-12-15T02:59:43Z", "2001-12-15T02:59:43Z"),
         ] {
             assert_eq!(plain(text), Typed::Timestamp(value.to_owned()), "{text}");
