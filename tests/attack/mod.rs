@@ -1,7 +1,7 @@
 //! See the files beside this one.
 
-mod checkpoints;
 mod certificates;
+mod checkpoints;
 mod commits;
 mod envelopes;
 mod hardware;
@@ -14,8 +14,8 @@ mod packs;
 mod paths;
 pub(crate) mod place;
 mod properties;
-mod shapes;
 mod sealed;
+mod shapes;
 mod signers;
 mod ssh;
 mod threshold;
