@@ -100,7 +100,9 @@ fn verified(
 }
 
 fn refused(refusal: &trust::Refusal) -> Held {
-    held(Stage::Judging(refusal.at().copied()), refusal.code(), Class::Refused, refusal)
+    let held = held(Stage::Judging(refusal.at().copied()), refusal.code(), Class::Refused, refusal);
+    let (remedy, code) = (refusal.reason().remedy(), refusal.code());
+    Held { message: format!("{}. To mend it: {remedy} (`gitwarrant explain {code}` says more)", held.message), ..held }
 }
 
 impl Held {

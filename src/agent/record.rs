@@ -18,6 +18,8 @@ pub(super) struct Proof {
     tag_object: Option<String>,
     /// The commit that `trust.rollbackTo` names.
     rollback_to: Option<String>,
+    /// The commit that `trust.root` names.
+    root: String,
 }
 
 /// Signatures kept in the record; the history itself is in the repository.
@@ -43,6 +45,7 @@ impl Proof {
             tag,
             tag_object: origin.tag().map(ToString::to_string),
             rollback_to: repository.trust.rollback_to.clone(),
+            root: repository.trust.root.clone(),
             commit: origin.commit().to_string(),
             reference: origin.reference().to_owned(),
             policy: origin.policy().to_owned(),
@@ -71,6 +74,7 @@ impl Proof {
             spec.tag_object = self.tag_object;
         }
         spec.tag = self.tag;
+        spec.root = self.root;
         spec.applied = Some(self.commit);
         spec.reference = Some(self.reference);
         (spec.pending, spec.judged_up_to) = (None, None);

@@ -139,8 +139,9 @@ impl Work<'_> {
         if own || allowed.iter().any(|one| *one == namespace || one == "*") {
             return Ok(repository);
         }
-        let message =
-            format!("Repository {name} may not be used from namespace {namespace}; list it in allowedNamespaces");
+        let message = format!(
+            "Repository {name} may not be used from namespace {namespace}; list it in allowedNamespaces, beside every other that uses it"
+        );
         Err(Outcome::stalled("namespace-not-allowed", message))
     }
 
@@ -287,7 +288,7 @@ impl Work<'_> {
             Ok(Err(Held { stage: Stage::Rendering, .. })) => return returned(wanted),
             Ok(Err(held)) => {
                 let message = format!(
-                    "what is applied would not be believed today: {}. It stays applied. Look at what it changed and revert that; this is said until its signer is trusted again or the Sync begins anew with a trust.root behind it",
+                    "what is applied would not be believed today: {}. It stays applied. Look at what it changed and revert that; this is said until its signer is trusted again or trust.root is the commit that is applied",
                     held.message
                 );
                 Some(Holds::yes(reason(&held.code), message))

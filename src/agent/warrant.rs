@@ -98,18 +98,34 @@ pub enum Lost {
         /// Its generation now.
         found: u64,
     },
-    /// The record was made for another repository, or from another pinned commit.
+    /// The record was made for another repository or another Sync.
     #[error(
-        "Warrant {name} is about {recorded}, but the Repository now says {configured}: what was applied cannot be \
-         compared with it. Delete the Sync and make it again to start from trust.root; what is applied stays"
+        "Warrant {name} is about {recorded}, not {configured}: what was applied cannot be compared with it. Delete the \
+         Sync and make it again to start from trust.root; what is applied stays"
     )]
     Other {
         /// The Warrant's name.
         name: String,
-        /// Repository, as recorded.
+        /// Repository or Sync, as recorded.
         recorded: String,
-        /// Repository, as configured.
+        /// Repository or Sync, as configured.
         configured: String,
+    },
+    /// The record was begun from another pinned commit.
+    #[error(
+        "Warrant {name} was begun from {recorded}, but trust.root is now {configured}, while {applied} is applied: what \
+         was applied cannot be compared with it. Set trust.root to what is applied to go on from there, or back; or \
+         delete the Sync and make it again to start from trust.root; what is applied stays"
+    )]
+    OtherRoot {
+        /// The Warrant's name.
+        name: String,
+        /// The pinned commit, as recorded.
+        recorded: String,
+        /// The pinned commit, as configured.
+        configured: String,
+        /// What is applied.
+        applied: String,
     },
 }
 
@@ -171,9 +187,15 @@ impl Ledger {
         if !seen.knows(&warrant.spec) {
             return Ok(Err(Lost::Changed { name, found }));
         }
-        if warrant.spec.repository != repository || warrant.spec.root != root {
-            let recorded = format!("{} from {}", warrant.spec.repository, warrant.spec.root);
-            return Ok(Err(Lost::Other { name, recorded, configured: format!("{repository} from {root}") }));
+        if warrant.spec.repository != repository {
+            let recorded = warrant.spec.repository.clone();
+            return Ok(Err(Lost::Other { name, recorded, configured: repository.to_owned() }));
+        }
+        // Who pins what is applied skips nothing: it was judged, and the branch still has to descend from it.
+        if warrant.spec.root != root && warrant.spec.applied.as_deref() != Some(root) {
+            let (recorded, applied) = (warrant.spec.root.clone(), warrant.spec.applied.clone());
+            let applied = applied.unwrap_or_else(|| "nothing".to_owned());
+            return Ok(Err(Lost::OtherRoot { name, recorded, configured: root.to_owned(), applied }));
         }
         seen.confirm(&warrant.spec, warrant.resource_version());
         Ok(Ok(Self { api, warrant, exists: true, seen: seen.clone() }))

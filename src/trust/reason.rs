@@ -204,7 +204,7 @@ impl Reason {
                 code: "malformed-signature",
                 what: "The signature is not exactly one well-formed block",
                 why: "Bytes around or inside a signature that it does not cover can be changed by anybody",
-                remedy: "sign it again: `git commit --amend --no-edit -S` at the tip, else `git rebase --force-rebase -S COMMIT~1`",
+                remedy: "sign it again: `git commit --amend --no-edit -S` at the tip, else `git rebase --rebase-merges --force-rebase -S COMMIT~1`",
             },
             Reason::UnsupportedSignature => &Words {
                 code: "unsupported-signature",
@@ -216,7 +216,7 @@ impl Reason {
                 code: "unsigned",
                 what: "The commit or tag is not signed",
                 why: "Without a signature its author and content are whatever the server says",
-                remedy: "sign it: `git commit --amend --no-edit -S` at the tip, else `git rebase --force-rebase -S COMMIT~1`; then push anew",
+                remedy: "sign it: `git commit --amend --no-edit -S` at the tip, else `git rebase --rebase-merges --force-rebase -S COMMIT~1`; then push anew",
             },
             Reason::WrongSignatureType => &Words {
                 code: "wrong-signature-type",
@@ -264,7 +264,7 @@ impl Reason {
                 code: "revoked-key",
                 what: "The key that signed has been withdrawn",
                 why: "Whoever holds a withdrawn key can sign with any date",
-                remedy: "sign the commit again with a key that is in force",
+                remedy: "sign the commit again with a key that is in force; where it is applied already, set `trust.root` to the commit that is applied",
             },
             Reason::KeyNotSigningCapable => &Words {
                 code: "key-not-signing-capable",

@@ -130,10 +130,31 @@ fn warrant_of_another_repository_holds_and_alarms() {
     play("warrant-other", async |scene| {
         scene.begin().await;
         // The same url, pinned elsewhere: what was applied says nothing about it.
-        let head = scene.git(&["rev-parse", "HEAD"]);
-        let pinned = json!({"spec": {"trust": {"root": head}}});
-        scene.repositories().patch(&scene.name, &PatchParams::default(), &Patch::Merge(&pinned)).await.unwrap();
-        holds_and_alarms(scene, "is about").await;
+        let elsewhere = scene.commit_good();
+        pin(scene, &elsewhere).await;
+        holds_and_alarms(scene, "was begun from").await;
+    });
+}
+
+async fn pin(scene: &Scene, root: &str) {
+    let pinned = json!({"spec": {"trust": {"root": root}}});
+    scene.repositories().patch(&scene.name, &PatchParams::default(), &Patch::Merge(&pinned)).await.unwrap();
+}
+
+#[test]
+fn who_pins_what_is_applied_goes_on_from_there_and_no_further_back() {
+    play("pinned-anew", async |scene| {
+        let first = scene.begin().await;
+        pin(scene, &first).await;
+        scene.write_map("settings", "red");
+        let second = scene.ship().await;
+        scene.comes("settings", "red").await;
+        assert_eq!(scene.warrants().get("app").await.unwrap().data["spec"]["root"], json!(first));
+        // What lies before the pin is as old as before.
+        scene.push(&first).await;
+        scene.refused(&first, "Rollback").await;
+        scene.push(&second).await;
+        scene.applied(&second).await;
     });
 }
 

@@ -97,8 +97,13 @@ impl Signers {
     /// `gpg` on the keys of this folder, with nothing asked.
     pub fn gpg(&self) -> Command {
         let mut gpg = Command::new("gpg");
-        gpg.env("GNUPGHOME", self.dir.path().join("g")).args(["--batch", "--no-tty", "--quiet"]);
+        gpg.env("GNUPGHOME", self.gnupg_home()).args(["--batch", "--no-tty", "--quiet"]);
         gpg
+    }
+
+    /// Where GnuPG keeps the keys.
+    pub fn gnupg_home(&self) -> PathBuf {
+        self.dir.path().join("g")
     }
 
     /// An allowed_signers file with one line for each key.
@@ -113,7 +118,7 @@ impl Signers {
         git.current_dir(repository)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GNUPGHOME", self.dir.path().join("g"))
+            .env("GNUPGHOME", self.gnupg_home())
             .env("LC_ALL", "C")
             .env("TZ", "UTC");
         for role in ["AUTHOR", "COMMITTER"] {
@@ -182,7 +187,7 @@ impl Signers {
 impl Drop for Signers {
     fn drop(&mut self) {
         let mut end = Command::new("gpgconf");
-        end.env("GNUPGHOME", self.dir.path().join("g")).args(["--kill", "all"]);
+        end.env("GNUPGHOME", self.gnupg_home()).args(["--kill", "all"]);
         // Where gpg is missing no agent was started either.
         drop(end.stdout(Stdio::null()).stderr(Stdio::null()).status());
     }

@@ -108,6 +108,7 @@ impl World {
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         self.admin.install().await?;
         let (allowed, certificate) = (Signers::allowed_signers(&[&self.alice]), self.signers.certificate(&self.bob));
+        write(&self.allowed_signers(), &allowed)?;
         let home = |name: &str| json!({"name": name, "namespace": HOME});
         self.admin
             .apply(json!({
@@ -264,6 +265,11 @@ impl World {
         write_pull_secret(&self.work.join("clusters"), sync, content, &keys.recipients()[0])
     }
 
+    /// The same file that the agent has, for git.
+    fn allowed_signers(&self) -> PathBuf {
+        self.folder.path().join("allowed_signers")
+    }
+
     /// How to look around while it runs.
     pub fn directions(&self) -> Vec<String> {
         [
@@ -272,7 +278,12 @@ impl World {
             "kubectl get deployments,services,ingresses,secrets -A --field-selector metadata.namespace!=kube-system"
                 .to_owned(),
             format!("kubectl -n {HOME} get sync prod -o yaml"),
-            format!("git -C {} log --show-signature", self.work.display()),
+            format!(
+                "GNUPGHOME={} git -C {} -c gpg.ssh.allowedSignersFile={} log --show-signature",
+                self.signers.gnupg_home().display(),
+                self.work.display(),
+                self.allowed_signers().display()
+            ),
         ]
         .into_iter()
         .chain(self.agent.iter().flat_map(|agent| {
