@@ -15,7 +15,7 @@ pub enum Reason {
     MalformedObject,
     /// The signature is not exactly one well-formed block.
     MalformedSignature,
-    /// The signature is neither OpenPGP (version 4 or 6) nor SSH.
+    /// The signature is neither OpenPGP (version 4 or 6) nor SSH, or by a kind of key that is not known here.
     UnsupportedSignature,
     /// The commit or tag is not signed.
     Unsigned,
@@ -208,7 +208,7 @@ impl Reason {
             },
             Reason::UnsupportedSignature => &Words {
                 code: "unsupported-signature",
-                what: "The signature is neither OpenPGP (version 4 or 6) nor SSH",
+                what: "The signature is neither OpenPGP (version 4 or 6) nor SSH, or by a kind of key that is not known here",
                 why: "Only what is understood to the last byte is believed",
                 remedy: "sign with an SSH or OpenPGP key",
             },
