@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::pattern::PatternList;
-use super::sshsig::{NAMESPACE, PublicKey};
+use super::sshsig::{Certificate, Cut, NAMESPACE, PublicKey, Wire};
 use super::{ConfigError, time};
 
 /// Upper bound on a file of signers, in bytes.
@@ -87,7 +87,7 @@ impl Line {
             options = Options::read(&rest[..end])?;
             rest = rest[end..].trim_start_matches([' ', '\t']);
         }
-        let key = key(rest)?;
+        let key = key(&wire_form(rest)?)?;
         if let (Some(after), Some(before)) = (options.after, options.before)
             && before <= after
         {
@@ -110,6 +110,13 @@ fn principals(line: &str) -> Result<(&str, &str), String> {
         Some(quoted) => quoted.split_once('"').ok_or("the quotes around the principals are not closed")?,
         None => line.split_once([' ', '\t']).ok_or("only one field; principals and a key are expected")?,
     };
+    // ssh-keygen lets quotes begin and end inside a field; nobody's name holds one.
+    if field.contains('"') {
+        return Err("a quote inside the principals; put quotes around all of them".into());
+    }
+    if field.chars().any(|c| c.is_control() || c == '\u{feff}') {
+        return Err("a control character or byte order mark in the principals".into());
+    }
     if field.is_empty() || field.split(',').any(|part| part.is_empty() || part == "!") {
         return Err("an empty principal".into());
     }
@@ -121,17 +128,29 @@ fn starts_with_key(text: &str) -> bool {
     ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| first.starts_with(prefix)) && !first.contains(['=', '"'])
 }
 
-/// A public key in the form `type base64 [comment]`.
-pub(super) fn key(text: &str) -> Result<PublicKey, String> {
+/// The wire form of what is written as `type base64 [comment]`: a public key or a certificate.
+pub(super) fn wire_form(text: &str) -> Result<Vec<u8>, String> {
     let mut fields = text.split([' ', '\t']).filter(|field| !field.is_empty());
     let (name, blob) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
     let shown: String = name.chars().take(40).collect();
     let blob = STANDARD
         .decode(blob)
         .map_err(|_| format!("the base64 of the key behind `{}` is broken", shown.escape_debug()))?;
-    let key = PublicKey::read(&blob).filter(|key| key.algorithm() == name);
-    key.ok_or_else(|| {
-        format!("`{}` is not followed by a key of that type, or the type is not known", shown.escape_debug())
+    match Wire::new(&blob).string() {
+        Ok(inner) if inner == name.as_bytes() => Ok(blob),
+        Ok(_) | Err(Cut) => Err(format!("`{}` is not followed by a key of that type", shown.escape_debug())),
+    }
+}
+
+/// A public key in wire form.
+pub(super) fn key(blob: &[u8]) -> Result<PublicKey, String> {
+    PublicKey::read(blob).ok_or_else(|| {
+        let what = if Certificate::is_one(blob) {
+            "a certificate is no key; list its authority with the option `cert-authority`"
+        } else {
+            "the key is not well-formed, or of an unknown type"
+        };
+        what.to_owned()
     })
 }
 

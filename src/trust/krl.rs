@@ -2,7 +2,7 @@
 //!
 //! Source: OpenSSH, PROTOCOL.krl.
 
-use sha2::Digest as _;
+use ring::digest;
 
 use super::sshsig::{Certificate, Cut, PublicKey, Wire};
 
@@ -11,6 +11,7 @@ pub(super) const MAGIC: &[u8] = b"SSHKRL\n\0";
 
 const CERTIFICATES: u8 = 1;
 const EXPLICIT_KEY: u8 = 2;
+const FINGERPRINT_SHA1: u8 = 3;
 const FINGERPRINT_SHA256: u8 = 5;
 const SERIAL_LIST: u8 = 0x20;
 const SERIAL_RANGE: u8 = 0x21;
@@ -20,21 +21,30 @@ const KEY_ID: u8 = 0x23;
 /// A revocation list.
 #[derive(Debug, Default)]
 pub(super) struct Krl {
-    /// Wire forms of keys.
-    keys: Vec<Vec<u8>>,
-    /// SHA-256 of wire forms.
-    hashes: Vec<Vec<u8>>,
+    keys: Vec<PublicKey>,
+    /// SHA-1 of wire forms: whoever makes two keys of one hash loses both.
+    sha1: Vec<Vec<u8>>,
+    sha256: Vec<Vec<u8>>,
     certificates: Vec<ByAuthority>,
 }
 
 /// Certificates of one authority, or of all.
 #[derive(Debug)]
 struct ByAuthority {
-    /// Wire form of the authority's key; empty for all.
-    authority: Vec<u8>,
-    /// Serial numbers, both ends included.
-    serials: Vec<(u64, u64)>,
+    /// `None` for all.
+    authority: Option<PublicKey>,
+    serials: Vec<Serials>,
     key_ids: Vec<Vec<u8>>,
+}
+
+/// Serial numbers.
+#[derive(Debug)]
+enum Serials {
+    One(u64),
+    /// Both ends included.
+    Range(u64, u64),
+    /// From a first number on, one bit each: of the last byte the lowest is the first.
+    Bitmap(u64, Vec<u8>),
 }
 
 impl Krl {
@@ -56,8 +66,13 @@ impl Krl {
             let section = wire.string().map_err(cut)?;
             match kind {
                 CERTIFICATES => list.certificates.push(ByAuthority::read(section)?),
-                EXPLICIT_KEY => list.keys.extend(strings(section).map_err(cut)?),
-                FINGERPRINT_SHA256 => list.hashes.extend(strings(section).map_err(cut)?),
+                EXPLICIT_KEY => {
+                    for blob in strings(section).map_err(cut)? {
+                        list.keys.push(key(blob)?);
+                    }
+                }
+                FINGERPRINT_SHA1 => list.sha1.extend(hashes(section, &digest::SHA1_FOR_LEGACY_USE_ONLY)?),
+                FINGERPRINT_SHA256 => list.sha256.extend(hashes(section, &digest::SHA256)?),
                 other => return Err(format!("section {other} of the KRL is not supported")),
             }
         }
@@ -66,18 +81,25 @@ impl Krl {
 
     /// Whether the key is withdrawn.
     pub(super) fn withdraws_key(&self, key: &PublicKey) -> bool {
-        let hash = sha2::Sha256::digest(key.blob()).to_vec();
-        self.keys.iter().any(|blob| blob == key.blob()) || self.hashes.contains(&hash)
+        let listed = |hashes: &[Vec<u8>], algorithm| {
+            !hashes.is_empty() && {
+                let hash = digest::digest(algorithm, key.blob());
+                hashes.iter().any(|one| one == hash.as_ref())
+            }
+        };
+        self.keys.contains(key)
+            || listed(&self.sha1, &digest::SHA1_FOR_LEGACY_USE_ONLY)
+            || listed(&self.sha256, &digest::SHA256)
     }
 
     /// Whether the certificate is withdrawn by serial number or key id.
     pub(super) fn withdraws_certificate(&self, certificate: &Certificate) -> bool {
         let by_it =
-            |entry: &&ByAuthority| entry.authority.is_empty() || entry.authority == certificate.authority.blob();
+            |entry: &&ByAuthority| entry.authority.as_ref().is_none_or(|authority| *authority == certificate.authority);
         self.certificates.iter().filter(by_it).any(|entry| {
             let serial = certificate.serial;
             // Zero means that the authority does not number its certificates.
-            let numbered = serial != 0 && entry.serials.iter().any(|(from, to)| (*from..=*to).contains(&serial));
+            let numbered = serial != 0 && entry.serials.iter().any(|serials| serials.contain(serial));
             numbered || entry.key_ids.contains(&certificate.key_id)
         })
     }
@@ -87,7 +109,7 @@ impl ByAuthority {
     fn read(section: &[u8]) -> Result<Self, String> {
         let cut = |Cut| "a certificate section of the KRL is cut short".to_owned();
         let mut wire = Wire::new(section);
-        let authority = wire.string().map_err(cut)?.to_vec();
+        let authority = Some(wire.string().map_err(cut)?).filter(|blob| !blob.is_empty()).map(key).transpose()?;
         wire.string().map_err(cut)?; // reserved
         let mut entry = Self { authority, serials: Vec::new(), key_ids: Vec::new() };
         while !wire.is_empty() {
@@ -96,21 +118,22 @@ impl ByAuthority {
             match kind {
                 SERIAL_LIST => {
                     while !part.is_empty() {
-                        let serial = part.u64().map_err(cut)?;
-                        entry.serials.push((serial, serial));
+                        entry.serials.push(Serials::One(part.u64().map_err(cut)?));
                     }
                 }
                 SERIAL_RANGE => {
-                    entry.serials.push((part.u64().map_err(cut)?, part.u64().map_err(cut)?));
+                    let (from, to) = (part.u64().map_err(cut)?, part.u64().map_err(cut)?);
                     part.end().map_err(cut)?;
+                    if from > to {
+                        return Err(format!("the KRL has a range of serial numbers from {from} down to {to}"));
+                    }
+                    entry.serials.push(Serials::Range(from, to));
                 }
                 SERIAL_BITMAP => {
                     let offset = part.u64().map_err(cut)?;
                     let bitmap = part.string().map_err(cut)?;
                     part.end().map_err(cut)?;
-                    entry
-                        .serials
-                        .extend(set_bits(bitmap).map(|bit| (offset.saturating_add(bit), offset.saturating_add(bit))));
+                    entry.serials.push(Serials::Bitmap(offset, bitmap.to_vec()));
                 }
                 KEY_ID => {
                     while !part.is_empty() {
@@ -124,16 +147,37 @@ impl ByAuthority {
     }
 }
 
-fn set_bits(big_endian: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    let bytes = (0u64..).step_by(8).zip(big_endian.iter().rev());
-    bytes.flat_map(|(base, byte)| (0..8).filter(move |bit| byte >> bit & 1 == 1).map(move |bit| base + bit))
+impl Serials {
+    fn contain(&self, serial: u64) -> bool {
+        match self {
+            Serials::One(one) => *one == serial,
+            Serials::Range(from, to) => (*from..=*to).contains(&serial),
+            Serials::Bitmap(first, bits) => serial.checked_sub(*first).is_some_and(|bit| {
+                let from_end = usize::try_from(bit / 8).ok().and_then(|byte| bits.len().checked_sub(byte + 1));
+                from_end.is_some_and(|byte| bits[byte] >> (bit % 8) & 1 == 1)
+            }),
+        }
+    }
 }
 
-fn strings(section: &[u8]) -> Result<Vec<Vec<u8>>, Cut> {
+/// A key that a list names. One that cannot be read could be anybody's.
+fn key(blob: &[u8]) -> Result<PublicKey, String> {
+    PublicKey::read(blob).ok_or_else(|| "the KRL names a key that is not well-formed or of an unknown type".to_owned())
+}
+
+fn hashes(section: &[u8], algorithm: &digest::Algorithm) -> Result<Vec<Vec<u8>>, String> {
+    let hashes = strings(section).map_err(|Cut| "the KRL is cut short".to_owned())?;
+    match hashes.iter().find(|hash| hash.len() != algorithm.output_len()) {
+        Some(hash) => Err(format!("the KRL has a hash of {} bytes, not {}", hash.len(), algorithm.output_len())),
+        None => Ok(hashes.into_iter().map(<[u8]>::to_vec).collect()),
+    }
+}
+
+fn strings(section: &[u8]) -> Result<Vec<&[u8]>, Cut> {
     let mut wire = Wire::new(section);
     let mut found = Vec::new();
     while !wire.is_empty() {
-        found.push(wire.string()?.to_vec());
+        found.push(wire.string()?);
     }
     Ok(found)
 }

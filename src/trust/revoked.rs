@@ -1,4 +1,4 @@
-//! Keys withdrawn by the administrator: public keys one a line, or an OpenSSH key revocation list (KRL).
+//! Keys withdrawn by the administrator: public keys or certificates one a line, or an OpenSSH key revocation list (KRL).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::ConfigError;
 use super::allowed_signers;
 use super::krl::{self, Krl};
-use super::sshsig::{Presented, PublicKey};
+use super::sshsig::{Certificate, Presented, PublicKey};
 
 /// Keys that sign nothing any more, whatever another file says.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Revoked {
         for (number, line) in text.split('\n').enumerate() {
             let line = line.trim_matches([' ', '\t', '\r']);
             if !line.is_empty() && !line.starts_with('#') {
-                self.keys.push(allowed_signers::key(line).map_err(|what| refuse(Some(number + 1), what))?);
+                self.keys.push(key(line).map_err(|what| refuse(Some(number + 1), what))?);
             }
         }
         Ok(())
@@ -51,6 +51,17 @@ impl Revoked {
     fn withdraws_key(&self, key: &PublicKey) -> bool {
         self.keys.contains(key) || self.lists.iter().any(|list| list.withdraws_key(key))
     }
+}
+
+/// The key on a line. A certificate stands for the key that it is about, as in ssh-keygen: with that key it is withdrawn.
+fn key(line: &str) -> Result<PublicKey, String> {
+    let blob = allowed_signers::wire_form(line)?;
+    if !Certificate::is_one(&blob) {
+        return allowed_signers::key(&blob);
+    }
+    Certificate::read(&blob)
+        .map(|certificate| certificate.key)
+        .ok_or_else(|| "the certificate is not well-formed".to_owned())
 }
 
 /// A KRL as it is, or in base64 with or without armor lines.

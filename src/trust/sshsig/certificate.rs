@@ -33,6 +33,12 @@ impl Certificate {
         Wire::new(blob).string().is_ok_and(|name| name.ends_with(SUFFIX.as_bytes()))
     }
 
+    /// Whether keys of the type that `blob` names are known.
+    pub(crate) fn is_of_known_type(blob: &[u8]) -> bool {
+        let name = Wire::new(blob).string().ok().and_then(|name| std::str::from_utf8(name).ok());
+        name.is_some_and(|name| plain_type(name).is_some())
+    }
+
     /// Takes a certificate apart.
     pub(crate) fn read(blob: &[u8]) -> Option<Self> {
         Self::read_wire(blob).ok().flatten()
@@ -71,10 +77,13 @@ impl Certificate {
     }
 
     /// Whether the authority named in it signed it, for a user, with nothing in it that cannot be enforced.
-    /// `verified` tells whether the signer's security key asked for a PIN or finger.
+    /// An authority that is a security key must have been touched.
     pub(crate) fn check(&self) -> Judgement<()> {
         self.authority.refuse_weak()?;
-        self.authority.verify(&self.signed, &self.signature)?;
+        if !self.authority.verify(&self.signed, &self.signature)?.present {
+            let fact = format!("the authority's security key {} was not touched", self.authority.fingerprint());
+            return Err(Fault::new(Reason::UserPresenceMissing, fact));
+        }
         if self.kind != USER {
             return Err(Fault::new(Reason::UnknownSigner, "the certificate is not a user certificate"));
         }

@@ -13,6 +13,8 @@ use crate::trust::fault::{Fault, Judgement};
 
 /// RSA keys below this many bits are refused.
 const MIN_RSA_BITS: usize = 2048;
+/// RSA keys above this many bits are not computed with. Source: `rsa::RsaPublicKey::MAX_SIZE`.
+const MAX_RSA_BITS: usize = 8192;
 /// Somebody touched the security key.
 ///
 /// Source: OpenSSH, PROTOCOL.u2f, "flags".
@@ -51,7 +53,16 @@ impl PublicKey {
         signature_algorithms(name)?;
         let mut reader = blob;
         let data = <KeyData as ssh_key::encoding::Decode>::decode(&mut reader).ok()?;
+        if is_compressed(&data) {
+            return None;
+        }
         reader.is_empty().then(|| Self { blob: blob.to_vec(), data, point: OnceLock::new() })
+    }
+
+    /// Whether keys of the type that `blob` names are known.
+    pub(crate) fn is_of_known_type(blob: &[u8]) -> bool {
+        let name = Wire::new(blob).string().ok().and_then(|name| std::str::from_utf8(name).ok());
+        name.is_some_and(|name| signature_algorithms(name).is_some())
     }
 
     /// The type, such as `ssh-ed25519`.
@@ -70,7 +81,7 @@ impl PublicKey {
         self.data.fingerprint(HashAlg::Sha256).to_string()
     }
 
-    /// Refuses DSA keys, short RSA keys, and Ed25519 keys under which anybody can sign.
+    /// Refuses DSA keys, RSA keys that are too short or too long, and Ed25519 keys under which anybody can sign.
     pub(crate) fn refuse_weak(&self) -> Judgement<()> {
         let weak = |what: String| Err(Fault::new(Reason::WeakKey, what));
         match &self.data {
@@ -81,6 +92,10 @@ impl PublicKey {
                 let bits = (bytes.len() * 8).saturating_sub(unused);
                 if bits < MIN_RSA_BITS {
                     return weak(format!("RSA key {} has {bits} bits, {MIN_RSA_BITS} are needed", self.fingerprint()));
+                }
+                if bits > MAX_RSA_BITS {
+                    let fact = format!("RSA key {} has {bits} bits, {MAX_RSA_BITS} are checked", self.fingerprint());
+                    return Err(Fault::new(Reason::LimitExceeded, fact));
                 }
                 Ok(())
             }
@@ -139,6 +154,15 @@ impl PublicKey {
             return Err(Fault::new(Reason::BadSignature, fact));
         }
         Ok(presence)
+    }
+}
+
+/// Whether it is a point in short form: OpenSSH takes none, and a key must have one wire form only to be found withdrawn.
+fn is_compressed(data: &KeyData) -> bool {
+    match data {
+        KeyData::Ecdsa(key) => key.as_sec1_bytes().first() != Some(&4),
+        KeyData::SkEcdsaSha2NistP256(key) => key.ec_point().as_bytes().first() != Some(&4),
+        _ => false,
     }
 }
 

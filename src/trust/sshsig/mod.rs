@@ -131,13 +131,22 @@ impl<'a> Parts<'a> {
 
 fn presented(blob: &[u8]) -> Judgement<Presented> {
     if Certificate::is_one(blob) {
+        if !Certificate::is_of_known_type(blob) {
+            return Err(Fault::new(Reason::UnsupportedCertificate, "the certificate is of a type that is not known"));
+        }
         return Certificate::read(blob)
             .map(|certificate| Presented::Certificate(Box::new(certificate)))
             .ok_or_else(|| malformed("the certificate in the signature is not well-formed"));
     }
+    if Wire::new(blob).string().is_ok() && !PublicKey::is_of_known_type(blob) {
+        return Err(Fault::new(
+            Reason::UnsupportedSignature,
+            "the key in the signature is of a type that is not known",
+        ));
+    }
     PublicKey::read(blob)
         .map(Presented::Key)
-        .ok_or_else(|| malformed("the public key in the signature is not well-formed or of an unknown type"))
+        .ok_or_else(|| malformed("the public key in the signature is not well-formed"))
 }
 
 fn malformed(fact: impl Into<String>) -> Fault {
