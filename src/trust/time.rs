@@ -1,8 +1,7 @@
 //! The time rules: without them expiry and retirement would be decoration.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
+use jiff::civil::{DateTime, datetime};
 
 use super::Reason;
 use super::fault::{Fault, Judgement};
@@ -51,7 +50,8 @@ pub(super) fn parse(text: &str) -> Result<i64, String> {
     let small = |from: usize| i8::try_from(number(from, from + 2)).unwrap_or(-1);
     let civil =
         DateTime::new(number(0, 4), small(4), small(6), small(8), small(10), small(12), 0).map_err(|_| refuse())?;
-    let seconds = Offset::UTC.to_timestamp(civil).map_err(|_| refuse())?.as_second();
+    // Not by way of a timestamp: that ends a day before the year 9999 does, which people write for ever.
+    let seconds = civil.duration_since(datetime(1970, 1, 1, 0, 0, 0, 0)).as_secs();
     if seconds > 0 { Ok(seconds) } else { Err(refuse()) }
 }
 
@@ -76,6 +76,7 @@ mod tests {
         assert_eq!(parse("20260610120000"), Ok(1_781_092_800));
         assert_eq!(parse("202606101200utc"), Ok(1_781_092_800));
         assert_eq!(parse("20260610"), Ok(1_781_049_600));
+        assert_eq!(parse("99991231235959Z"), Ok(253_402_300_799), "for ever");
         for bad in ["", "Z", "2026", "20261301", "20260230", "2026061012000", "20260610T12", "19700101", "2026061012é"]
         {
             assert!(parse(bad).is_err(), "{bad:?}");
