@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::http::Http;
 use super::pktline::{self, DELIMITER, FLUSH, Frame, FrameError};
+use super::reference::is_reference_name;
 use super::ssh::Ssh;
 use super::transport::TakePack;
 use super::wire::{Answer, Question, Wire};
@@ -82,7 +83,10 @@ impl Connection {
             if id.algorithm() != algorithm {
                 return Err(answer.bad("a reference's id is not made by the hash function it names"));
             }
-            offers.push(Offer { name: name.to_owned(), id });
+            // What was not asked for, and what git takes for no name, nobody means; a name is short therefore.
+            if name.starts_with(prefix) && is_reference_name(name) {
+                offers.push(Offer { name: name.to_owned(), id });
+            }
         }
         Ok(offers)
     }

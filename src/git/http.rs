@@ -30,7 +30,7 @@ impl Http {
     pub(super) fn new(remote: Remote) -> Result<Self, Error> {
         // The process may have done so already; there is one provider only.
         drop(rustls::crypto::ring::default_provider().install_default());
-        if remote.url.is_overheard() && !matches!(remote.credentials, Credentials::None) {
+        if remote.url.is_overheard(remote.proxy.as_deref()) && !matches!(remote.credentials, Credentials::None) {
             let why = "credentials are not sent without encryption; use https";
             return Err(Error::BadUrl { url: remote.url.to_string(), why });
         }

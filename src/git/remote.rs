@@ -1,6 +1,7 @@
 //! A repository elsewhere: its address, and what is shown to its server.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Error;
@@ -131,7 +132,9 @@ impl Url {
         if rest.split('/').skip(1).any(|part| matches!(part, "." | "..")) {
             return Err(refuse("its path holds . or .."));
         }
-        let loopback = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
+        // Not by how it begins: `127.example.org` is somebody's.
+        let loopback =
+            matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback());
         let ssh = match scheme {
             // git would decode it.
             "ssh" if path.contains('%') => return Err(refuse("its path holds a percent sign")),
@@ -157,9 +160,10 @@ impl Url {
         &self.text
     }
 
-    /// Whether what is sent can be read on the way: neither encrypted nor kept on this machine.
-    pub(super) fn is_overheard(&self) -> bool {
-        self.text.starts_with("http:") && !self.loopback
+    /// Whether what is sent, through `proxy` or straight, can be read on the way: neither encrypted nor kept on this
+    /// machine.
+    pub(super) fn is_overheard(&self, proxy: Option<&str>) -> bool {
+        self.text.starts_with("http:") && (!self.loopback || proxy.is_some())
     }
 }
 
