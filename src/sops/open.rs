@@ -144,6 +144,7 @@ impl Walk<'_> {
                 self.mac.encrypted(&opened.text);
                 comment.text = Text::Sealed(opened.text);
             }
+            Err(fault @ Fault::Policy(_)) => return Err(self.here(fault)),
             Err(_) => {}
         }
         Ok(())

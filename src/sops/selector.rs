@@ -21,9 +21,9 @@ pub(super) const DEFAULT_SUFFIX: &str = "_unencrypted";
 const MAX_REGEX: usize = 4 << 10;
 /// Bytes of a compiled one.
 const MAX_COMPILED: usize = 1 << 20;
-/// Bytes of a compiled expression times bytes of text: about two seconds where no shortcut helps. An ordinary expression
-/// (2 KiB compiled) may look at 4 MiB, the largest at 8 KiB.
-const MAX_WORK: usize = 1 << 33;
+/// Bytes of a compiled expression times bytes of text: seconds where no shortcut helps. An ordinary expression (2 KiB compiled)
+/// may look at more than a file has, one with a class of letters at 512 KiB, the largest at 32 KiB.
+const MAX_WORK: usize = 1 << 35;
 
 impl Selector {
     /// The rule that `field` of the metadata says.

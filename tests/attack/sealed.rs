@@ -28,6 +28,13 @@ fn a_key_written_in_base64_cannot_stand_beside_itself() {
 }
 
 #[test]
+fn a_comment_of_a_type_that_sops_never_writes_is_refused_as_a_value_is() {
+    let (good, keys) = sealed(&format!("# hello\n{SECRET}"), Format::Yaml);
+    assert_eq!(outcome(&good, Format::Yaml, &keys), "opened");
+    assert_eq!(outcome(&good.replace("type:comment", "type:bytes"), Format::Yaml, &keys), "policy");
+}
+
+#[test]
 fn an_expression_that_is_slow_on_a_long_text_is_not_searched_for() {
     let (good, keys) = sealed(SECRET, Format::Yaml);
     for slow in ["a.{800}xyz?[^abx]", "(?:[ab].{0,400}x){2}[^abx]", "[ab]{900}[^abx]"] {
