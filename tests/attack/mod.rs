@@ -17,6 +17,7 @@ mod properties;
 mod sealed;
 mod shapes;
 mod signers;
+mod smuggling;
 mod ssh;
 mod threshold;
 mod tls;

@@ -6,6 +6,7 @@ mod differential;
 mod kustomize;
 mod kustomize_layer;
 mod kustomize_random;
+mod kustomize_rules;
 mod sops;
 mod sops_both_ways;
 mod trust;

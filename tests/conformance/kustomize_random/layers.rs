@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Case;
 use super::manifests::{NAMES, Written, object, text};
 use super::patches::{json_patch, replacement, strategic, target, var};
+use super::plugins::{configuration, generator, transformer};
 use super::writer::yaml;
 use crate::support::mutate::Random;
 
@@ -93,7 +94,10 @@ impl Making {
         let mut text = String::new();
         let mut all = Vec::new();
         for number in 0..=self.random.below(3) {
-            let (written, value) = object(&mut self.random);
+            let (written, mut value) = object(&mut self.random);
+            if self.random.below(20) == 0 {
+                value = json!({"apiVersion": "v1", "kind": "List", "items": [value]});
+            }
             if number > 0 {
                 text += "---\n";
             }
@@ -116,7 +120,7 @@ impl Making {
                 list.push(entry);
             }
         };
-        match random.below(22) {
+        match random.below(27) {
             0 => drop(fields.insert("namePrefix".to_owned(), json!(random.one(&["a-", "b-"])))),
             1 => drop(fields.insert("nameSuffix".to_owned(), json!(random.one(&["-x", "-v2"])))),
             2 | 3 => drop(fields.insert("namespace".to_owned(), json!(random.one(&["one", "three"])))),
@@ -162,7 +166,7 @@ impl Making {
                     }
                     _ => json!({ "patch": patch }),
                 };
-                add("patches", entry);
+                add("patches", with_options(entry, random));
             }
             14 | 15 if !objects.is_empty() => {
                 let object = random.one(objects).clone();
@@ -183,9 +187,30 @@ impl Making {
                     add("vars", var(name, &from, random));
                 }
             }
+            21 if !objects.is_empty() => {
+                let object = random.one(objects).clone();
+                let patch = strategic(&object, random);
+                add("patchesStrategicMerge", json!(yaml(&patch, random)));
+            }
+            22 if !objects.is_empty() => {
+                let object = random.one(objects).clone();
+                let (group, version) = object.api_version.split_once('/').unwrap_or(("", object.api_version));
+                let target = json!({"group": group, "version": version, "kind": object.kind, "name": object.name});
+                let patch = json_patch(&object, random).to_string();
+                add("patchesJson6902", json!({"target": target, "patch": patch}));
+            }
+            23 => {
+                let name = format!("config{}.yaml", self.files.len());
+                self.files.insert(format!("{folder}/{name}"), yaml(&configuration(random), random));
+                add("configurations", json!(name));
+            }
+            24 => {
+                let plugin = generator(random);
+                add("generators", json!(yaml(&plugin, random)));
+            }
             _ => {
                 if !has_transformers {
-                    let plugin = transformer(random);
+                    let plugin = transformer(objects, random);
                     add("transformers", json!(yaml(&plugin, random)));
                 }
             }
@@ -240,30 +265,12 @@ impl Making {
     }
 }
 
-/// One of the built-in transformers, as a plugin's document.
-fn transformer(random: &mut Random) -> Value {
-    let (kind, more) = random
-        .one(&[
-            ("PrefixTransformer", json!({"prefix": "t-", "fieldSpecs": [{"path": "metadata/name"}]})),
-            (
-                "LabelTransformer",
-                json!({"labels": {"l": "m"}, "fieldSpecs": [{"path": "metadata/labels", "create": true}]}),
-            ),
-            (
-                "AnnotationsTransformer",
-                json!({"annotations": {"q": "r"}, "fieldSpecs": [{"path": "spec/template/metadata/annotations",
-                    "create": true, "kind": "Deployment"}]}),
-            ),
-            (
-                "ReplicaCountTransformer",
-                json!({"replica": {"name": "web", "count": 4}, "fieldSpecs":
-                [{"path": "spec/replicas", "create": true, "kind": "Deployment"}]}),
-            ),
-        ])
-        .clone();
-    let mut plugin = json!({"apiVersion": "builtin", "kind": kind, "metadata": {"name": "plugin"}});
-    for (key, value) in more.as_object().unwrap() {
-        plugin[key] = value.clone();
+/// A strategic merge patch with leave to change more.
+fn with_options(mut entry: Value, random: &mut Random) -> Value {
+    match random.below(8) {
+        0 => entry["options"] = json!({"allowNameChange": true}),
+        1 => entry["options"] = json!({"allowKindChange": true}),
+        _ => {}
     }
-    plugin
+    entry
 }

@@ -6,6 +6,7 @@
 mod layers;
 mod manifests;
 mod patches;
+mod plugins;
 mod writer;
 
 use std::collections::BTreeMap;
