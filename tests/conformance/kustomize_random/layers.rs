@@ -51,7 +51,7 @@ impl Making {
             let part = self.component(&objects);
             fields.insert("components".to_owned(), json!([format!("../{part}")]));
         }
-        let changes = 1 + self.random.below(4);
+        let changes = 1 + self.random.below(3);
         for _ in 0..changes {
             self.change(&folder, &objects, &mut fields);
         }
