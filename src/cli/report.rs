@@ -1,12 +1,12 @@
-//! A verdict as machines of other houses read it: workflow commands of GitHub Actions, and SARIF.
+//! A verdict as machines of other houses read it: workflow commands of GitHub Actions, SARIF, and JUnit.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::verdict::{Verdict, subject};
-use crate::git::Objects;
+use super::verdict::{Verdict, plain, subject};
+use crate::git::{Objects, Oid};
 use crate::trust::Reason;
 
 /// One line, which GitHub shows beside the commit.
@@ -72,6 +72,38 @@ fn result(verdict: &Verdict, reason: Reason, objects: &Objects, policy: &Path) -
     result
 }
 
+/// One test for each commit that was judged, the one that failed last; one that says so where there was none.
+///
+/// Source: the format that GitLab and Jenkins read: `testsuites`, `testsuite`, `testcase`, `failure`.
+pub(super) fn junit(verdict: &Verdict, objects: &Objects, out: &mut dyn Write) -> io::Result<()> {
+    let name = |id: &Oid| format!("{} {}", id.short(), subject(objects, id));
+    let mut cases: Vec<(String, Option<Reason>)> =
+        verdict.judged().iter().rev().map(|one| (format!("{} ({})", name(&one.id), one.signer), None)).collect();
+    let failed = match verdict {
+        Verdict::Refused(refusal) => refusal.at().map_or_else(|| "history".to_owned(), name),
+        Verdict::NoPolicy(_) => "trust configuration".to_owned(),
+        Verdict::Accepted { head, .. } => format!("{} is what was applied", name(head)),
+    };
+    if verdict.reason().is_some() || cases.is_empty() {
+        cases.push((failed, verdict.reason()));
+    }
+    let failures = cases.iter().filter(|(_, reason)| reason.is_some()).count();
+    let suite = format!("name=\"gitwarrant verify\" tests=\"{}\" failures=\"{failures}\"", cases.len());
+    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite {suite}>")?;
+    for (name, reason) in &cases {
+        write!(out, "<testcase classname=\"gitwarrant.verify\" name=\"{}\"", xml(name))?;
+        match reason {
+            None => writeln!(out, "/>")?,
+            Some(reason) => {
+                let (code, text) = (reason.code(), xml(&said(verdict, objects)));
+                let help = xml(&format!("{}. {}", reason.why(), reason.remedy()));
+                writeln!(out, ">\n<failure type=\"{code}\" message=\"{text}\">{help}</failure>\n</testcase>")?;
+            }
+        }
+    }
+    writeln!(out, "</testsuite>\n</testsuites>")
+}
+
 /// What was found, and the subject of the commit it was found in.
 fn said(verdict: &Verdict, objects: &Objects) -> String {
     let subject = match verdict {
@@ -96,6 +128,12 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// Text and attributes alike; no control character stays, as XML has no way to write most of them.
+fn xml(text: &str) -> String {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    plain(&escaped)
+}
+
 /// A path as a relative reference.
 fn uri(path: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
@@ -104,12 +142,13 @@ fn uri(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{data, property, uri};
+    use super::{data, property, uri, xml};
 
     #[test]
     fn nothing_said_ends_a_workflow_command_or_starts_another() {
         assert_eq!(data("a\n::stop-commands::x\r50%"), "a%0A::stop-commands::x%0D50%25");
         assert_eq!(property("a,b:c\n"), "a%2Cb%3Ac%0A");
         assert_eq!(uri("prod/a b%.yaml"), "prod/a%20b%25.yaml");
+        assert_eq!(xml("a\"/><b>&\u{1b}\n"), "a&quot;/&gt;&lt;b&gt;&amp;\\u{1b}\\n");
     }
 }

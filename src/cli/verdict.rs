@@ -26,7 +26,7 @@ pub(super) struct Heading {
 }
 
 impl Verdict {
-    fn judged(&self) -> &[Judged] {
+    pub(super) fn judged(&self) -> &[Judged] {
         match self {
             Verdict::Accepted { judged, .. } => judged,
             Verdict::Refused(refusal) => refusal.judged(),

@@ -6,13 +6,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::repository_file::{self, RepositoryFile, fetched};
-use super::verdict::{Heading, Verdict};
+use super::verdict::{Heading, Verdict, plain};
 use super::{Console, Failure, Outcome, explain, report};
 use crate::clock::{Clock as _, System};
 use crate::git::{Commit, Oid, Repository};
 use crate::kustomize;
 use crate::model::RepoPath;
-use crate::trust::{Base, Refusal, Verified, verify};
+use crate::trust::{Base, Policy, Refusal, Verified, verify};
 
 /// Arguments of `verify`.
 #[derive(clap::Args)]
@@ -56,6 +56,8 @@ enum Output {
     Github,
     /// SARIF 2.1.0, for code scanning
     Sarif,
+    /// JUnit XML, for the test reports of GitLab and Jenkins
+    Junit,
 }
 
 /// Runs it.
@@ -68,6 +70,7 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
         return Err(Failure::new("usage", "--repository: a file that holds a Repository is needed"));
     };
     let started = Instant::now();
+    let now = args.at.unwrap_or_else(|| System.now());
     let repository = open(args)?;
     let mut heading = None;
     let verdict = match repository_file::read(file)? {
@@ -76,9 +79,9 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
             let base = base(args, &repository)?;
             let since = base.applied.unwrap_or(*file.policy.root());
             let judged = args.head.clone().unwrap_or_else(|| file.reference.to_string());
-            let repository_line = format!("{} ({:?}), {judged}", file.name, file.policy.mode());
-            heading = Some(Heading { repository: repository_line, since, elapsed: started.elapsed() });
-            judge(args, &repository, &file, &base)?
+            let line = format!("{} ({}), {judged}", file.name, believed(&file.policy, now));
+            heading = Some(Heading { repository: line, since, elapsed: started.elapsed() });
+            judge(args, &repository, &file, &base, now)?
         }
     };
     show(args.output, &verdict, heading, started, (&repository, file), &mut console)
@@ -105,6 +108,7 @@ fn show(
         (Output::Json, _) => writeln!(console.out, "{:#}", verdict.json()),
         (Output::Github, _) => report::github(verdict, repository.objects(), console.out),
         (Output::Sarif, _) => writeln!(console.out, "{:#}", report::sarif(verdict, repository.objects(), policy)),
+        (Output::Junit, _) => report::junit(verdict, repository.objects(), console.out),
         (Output::Table, Some(heading)) => {
             let heading = Heading { elapsed: started.elapsed(), ..heading };
             verdict.table(&heading, repository.objects(), console)
@@ -113,10 +117,31 @@ fn show(
     }
 }
 
-fn judge(args: &Args, repository: &Repository, file: &RepositoryFile, base: &Base) -> Result<Verdict, Failure> {
+/// Who is believed, in a few words.
+fn believed(policy: &Policy, now: Timestamp) -> String {
+    let keys = policy.keys(now);
+    let mut people: Vec<&str> = keys.iter().flat_map(|key| &key.principals).map(String::as_str).collect();
+    people.sort_unstable();
+    people.dedup();
+    let signers = match (policy.signers_file(), people.len()) {
+        (Some(file), _) => format!("signers in {file}"),
+        (None, 1) => "1 signer".to_owned(),
+        (None, count) => format!("{count} signers"),
+    };
+    let forges = people.iter().filter(|name| policy.is_merge_only(name));
+    let forges: String = forges.map(|name| format!(", {}: merges only", plain(name))).collect();
+    format!("{:?}, {signers}{forges}", policy.mode())
+}
+
+fn judge(
+    args: &Args,
+    repository: &Repository,
+    file: &RepositoryFile,
+    base: &Base,
+    now: Timestamp,
+) -> Result<Verdict, Failure> {
     let path = args.path.as_deref().map(path).transpose()?;
     let fetched = fetched(&args.dir, args.head.as_deref(), repository, file)?;
-    let now = args.at.unwrap_or_else(|| System.now());
     Ok(match verify(fetched, &file.policy, base, path.as_ref(), now) {
         Ok(verified) => inputs(verified, path.as_ref()).unwrap_or_else(Verdict::Refused),
         Err(refusal) => Verdict::Refused(refusal),

@@ -196,6 +196,16 @@ impl Policy {
         self.mode
     }
 
+    /// The file in the repository that lists the signers, where that does.
+    pub fn signers_file(&self) -> Option<&RepoPath> {
+        self.in_repository.as_ref()
+    }
+
+    /// Whether `principal` may only make mechanical merges.
+    pub fn is_merge_only(&self, principal: &str) -> bool {
+        self.merge_only.iter().any(|name| name == principal)
+    }
+
     fn add(&mut self, source: &SignersText) -> Result<(), ConfigError> {
         let part = |what: &str| format!("{}/{what}", source.name);
         if let Some(text) = &source.allowed_signers {

@@ -84,7 +84,7 @@ fn accepted_history_is_a_table_and_exit_code_zero() {
     let output = scene.verify(&[]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines: Vec<&str> = text(&output.stdout).lines().collect();
-    assert!(lines[0].starts_with("Repository  fleet (EveryCommit)"), "{lines:?}");
+    assert!(lines[0].starts_with("Repository  fleet (EveryCommit, 1 signer), branch main"), "{lines:?}");
     assert!(lines[1].contains("ssh  alice@example.org  SHA256:") && lines[1].ends_with("  first"), "{lines:?}");
     assert!(lines[2].starts_with("1 verified · 0 failed"), "{lines:?}");
     assert!(output.stderr.is_empty());
@@ -108,7 +108,7 @@ fn refused_history_names_commit_file_reason_and_what_to_do() {
 fn terminals_obey_nothing_in_a_subject_or_file_name() {
     let scene = Scene::new();
     scene.commit("a\u{1b}[2J.yaml", "wipe\u{1b}[2J\u{202e}dekcirt", By::Nobody);
-    for format in ["table", "json", "github", "sarif"] {
+    for format in ["table", "json", "github", "sarif", "junit"] {
         let output = scene.verify(&["--format", format]);
         for bytes in [&output.stdout, &output.stderr] {
             assert!(!text(bytes).contains(['\u{1b}', '\u{202e}']), "{format}: {}", text(bytes).escape_debug());
@@ -152,10 +152,40 @@ fn sarif_names_rule_file_and_commit() {
 }
 
 #[test]
+fn junit_has_a_test_for_each_commit_and_a_failure_that_says_why() {
+    let scene = Scene::new();
+    let forge = scene.signers.ssh_key("web-flow", "ed25519");
+    let allowed = Signers::allowed_signers(&[&scene.alice, &forge]);
+    scene.write(&json!({"signers": {"allowedSigners": allowed}, "mergeOnly": ["web-flow"]}));
+    let table = scene.verify(&[]);
+    assert!(
+        text(&table.stdout)
+            .starts_with("Repository  fleet (EveryCommit, 2 signers, web-flow: merges only), branch main"),
+        "{table:?}"
+    );
+    let accepted = scene.verify(&["--format", "junit"]);
+    assert_eq!(accepted.status.code(), Some(0));
+    let out = text(&accepted.stdout);
+    assert!(out.contains("tests=\"1\" failures=\"0\"") && out.contains(" first (alice@example.org)\"/>"), "{out}");
+    scene.commit("a.yaml", "<tweak> & \"more\"", By::Nobody);
+    let refused = scene.verify(&["--format", "junit"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let out = text(&refused.stdout);
+    assert!(
+        out.contains("tests=\"2\" failures=\"1\"") && out.contains("<failure type=\"unsigned\" message=\"commit "),
+        "{out}"
+    );
+    assert!(out.contains("&lt;tweak&gt; &amp; &quot;more&quot;") && !out.contains("<tweak>"), "{out}");
+    scene.write(&json!({"signers": {"allowedSigners": "alice@example.org ssh-ed25519 AAAA"}}));
+    let out = scene.verify(&["--format", "junit"]);
+    assert!(text(&out.stdout).contains("name=\"trust configuration\""), "{out:?}");
+}
+
+#[test]
 fn unreadable_trust_is_a_finding_and_a_missing_file_a_failure() {
     let scene = Scene::new();
     scene.write(&json!({"signers": {"allowedSigners": "alice@example.org ssh-ed25519 AAAA"}}));
-    for format in ["table", "json", "github", "sarif"] {
+    for format in ["table", "json", "github", "sarif", "junit"] {
         let output = scene.verify(&["--format", format]);
         assert_eq!(output.status.code(), Some(1), "{format}");
         assert!(
