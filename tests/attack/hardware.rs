@@ -6,53 +6,17 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitwarrant::trust::Reason;
-use sha2::Digest as _;
-use signature::Signer as _;
 use ssh_key::PrivateKey;
 
 use super::place::{HOUR, Place, THEN};
 use crate::support::loom::private;
 use crate::support::signing::{By, Signers, SshKey, run};
+use crate::support::sshwire::{Certificate, armored, line, message, public, security_key, strings, touched};
 
-const SK: &str = "sk-ssh-ed25519@openssh.com";
-
-fn put(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());
-    out.extend(bytes);
-}
-
-/// The public key of a security key whose secret this test holds, in wire form.
-fn security_key(secret: &PrivateKey) -> Vec<u8> {
-    let mut blob = Vec::new();
-    put(&mut blob, SK.as_bytes());
-    put(&mut blob, secret.public_key().key_data().ed25519().unwrap().as_ref());
-    put(&mut blob, b"ssh:");
-    blob
-}
-
-/// What a security key answers when it is asked to sign `message`, in SSHSIG armor.
-///
-/// Source: OpenSSH, PROTOCOL.u2f, "SSH U2F Signatures", and PROTOCOL.sshsig.
-fn touched(secret: &PrivateKey, message: &[u8], flags: u8) -> String {
-    let mut signed = b"SSHSIG".to_vec();
-    for part in [b"git".as_slice(), b"", b"sha512", &sha2::Sha512::digest(message)] {
-        put(&mut signed, part);
-    }
-    let counter = 7u32.to_be_bytes();
-    let mut asked = sha2::Sha256::digest(b"ssh:").to_vec();
-    asked.push(flags);
-    asked.extend(counter);
-    asked.extend(sha2::Sha256::digest(&signed));
-    let mut signature = Vec::new();
-    put(&mut signature, SK.as_bytes());
-    put(&mut signature, secret.try_sign(&asked).unwrap().as_bytes());
-    signature.push(flags);
-    signature.extend(counter);
-    let mut envelope = b"SSHSIG\0\0\0\x01".to_vec();
-    for part in [security_key(secret).as_slice(), b"git", b"", b"sha512", &signature] {
-        put(&mut envelope, part);
-    }
-    format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", STANDARD.encode(envelope))
+/// The armor that a security key which holds `secret` makes for the file.
+fn by_security_key(secret: &PrivateKey, file: &Path, flags: u8) -> String {
+    let payload = std::fs::read(file).unwrap();
+    armored(&security_key(secret), &touched(secret, &message(&payload), flags))
 }
 
 fn ssh_keygen_finds_it_good(file: &Path, armor: &str) -> bool {
@@ -66,18 +30,20 @@ fn ssh_keygen_finds_it_good(file: &Path, armor: &str) -> bool {
 
 #[test]
 fn a_security_key_counts_when_it_was_touched() {
-    for (flags, without, allowed) in [
-        (0x01, Ok(()), Ok(())),
-        (0x05, Ok(()), Ok(())),
-        (0x00, Err(Reason::UserPresenceMissing), Ok(())),
-        (0x04, Err(Reason::UserPresenceMissing), Ok(())),
+    for (kind, flags, without, allowed) in [
+        ("ed25519", 0x01, Ok(()), Ok(())),
+        ("ed25519", 0x05, Ok(()), Ok(())),
+        ("ed25519", 0x00, Err(Reason::UserPresenceMissing), Ok(())),
+        ("ed25519", 0x04, Err(Reason::UserPresenceMissing), Ok(())),
+        ("ecdsa", 0x01, Ok(()), Ok(())),
+        ("ecdsa", 0x00, Err(Reason::UserPresenceMissing), Ok(())),
     ] {
         let mut place = Place::new();
-        let secret = private(&place.alice);
-        place.allow(format!("alice@example.org {SK} {}\n", STANDARD.encode(security_key(&secret))));
+        let secret = private(&place.signers.ssh_key("alice@example.org-2", kind));
+        place.allow(line("alice@example.org", "", &security_key(&secret)));
         place.commit("a", "1", By::Nobody, HOUR);
         place.sign_head(|file| {
-            let armor = touched(&secret, &std::fs::read(file).unwrap(), flags);
+            let armor = by_security_key(&secret, file, flags);
             assert!(ssh_keygen_finds_it_good(file, &armor), "it is made as OpenSSH makes it");
             armor
         });
@@ -90,13 +56,40 @@ fn a_security_key_counts_when_it_was_touched() {
 }
 
 #[test]
+fn a_certificate_may_ask_for_a_pin_or_finger() {
+    let mut place = Place::new();
+    let (secret, authority) = (private(&place.alice), private(&place.signers.ssh_key("ca", "ed25519")));
+    place.allow(line("*", "cert-authority ", &public(&authority)));
+    place.policy.no_touch_allowed = vec!["alice@example.org".into()];
+    place.commit("a", "1", By::Nobody, HOUR);
+    let unsigned = place.raw_head();
+    let plain =
+        Certificate { key: security_key(&secret), ..Certificate::new(&secret, "alice@example.org", &authority) };
+    let asks = Certificate { critical: vec![b"verify-required".to_vec(), Vec::new()], ..plain.clone() };
+    for (certificate, flags, expected) in [
+        (&plain, 0, Ok(())),
+        (&plain, 1, Ok(())),
+        (&asks, 5, Ok(())),
+        (&asks, 1, Err(Reason::UserPresenceMissing)),
+        (&asks, 0, Err(Reason::UserPresenceMissing)),
+    ] {
+        place.forge(unsigned.as_bytes());
+        place.sign_head(|file| {
+            let payload = std::fs::read(file).unwrap();
+            armored(&certificate.by(&authority), &touched(&secret, &message(&payload), flags))
+        });
+        assert_eq!(place.judge().map(drop), expected, "{flags}");
+    }
+}
+
+#[test]
 fn flags_of_a_security_key_are_signed() {
     let mut place = Place::new();
     let secret = private(&place.alice);
-    place.allow(format!("alice@example.org {SK} {}\n", STANDARD.encode(security_key(&secret))));
+    place.allow(line("alice@example.org", "", &security_key(&secret)));
     place.commit("a", "1", By::Nobody, HOUR);
     place.sign_head(|file| {
-        let armor = touched(&secret, &std::fs::read(file).unwrap(), 0);
+        let armor = by_security_key(&secret, file, 0);
         let body: String = armor.lines().filter(|line| !line.starts_with('-')).collect();
         let mut bytes = STANDARD.decode(body).unwrap();
         let at = bytes.len() - 5;
@@ -112,18 +105,10 @@ fn flags_of_a_security_key_are_signed() {
 #[test]
 fn a_key_under_which_anybody_can_sign_is_weak_even_when_it_is_listed() {
     let neutral = [&[1][..], &[0; 31]].concat();
-    let (mut blob, mut signature) = (Vec::new(), Vec::new());
-    for (out, value) in [(&mut blob, neutral.clone()), (&mut signature, [neutral.as_slice(), &[0; 32]].concat())] {
-        put(out, b"ssh-ed25519");
-        put(out, &value);
-    }
-    let mut envelope = b"SSHSIG\0\0\0\x01".to_vec();
-    for part in [blob.as_slice(), b"git", b"", b"sha512", &signature] {
-        put(&mut envelope, part);
-    }
-    let armor = format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", STANDARD.encode(envelope));
+    let blob = strings(&[b"ssh-ed25519", &neutral]);
+    let armor = armored(&blob, &strings(&[b"ssh-ed25519", &[neutral.as_slice(), &[0; 32]].concat()]));
     let mut place = Place::new();
-    place.allow(format!("alice@example.org ssh-ed25519 {}\n", STANDARD.encode(&blob)));
+    place.allow(line("alice@example.org", "", &blob));
     place.commit("a", "1", By::Nobody, HOUR);
     place.sign_head(|_| armor);
     assert_eq!(place.judge(), Err(Reason::WeakKey));

@@ -298,6 +298,30 @@ fn tags_are_bound_to_their_name_their_commit_and_their_order() {
 }
 
 #[test]
+fn a_tag_of_a_lower_version_is_a_rollback_whatever_stands_before_the_number() {
+    let mut place = Place::new();
+    place.policy.mode = Mode::Tag;
+    let commit = place.commit("a", "1", By::Nobody, HOUR);
+    place.applied(&commit);
+    let accepted = Ok(vec!["alice@example.org".to_owned()]);
+    for (applied, name, expected) in [
+        ("app/10.0.0", "app/9.0.0", Err(Reason::Rollback)),
+        ("app/9.0.0", "app/10.0.0", accepted.clone()),
+        ("v1.2.3", "v1.2.3-rc.1", Err(Reason::Rollback)),
+        ("my-app-1.2.3", "my-app-1.2.3-rc.1", Err(Reason::Rollback)),
+        ("my-app-1.2.3-rc.1", "my-app-1.2.3", accepted.clone()),
+        ("release-10", "release-9", Err(Reason::Rollback)),
+        ("v1.0.0", "v1", accepted.clone()),
+        ("nightly", "v1.0.0", accepted),
+    ] {
+        place.signers.tag(&place.repository, name, By::Ssh(&place.alice), THEN + HOUR);
+        place.base.applied_tag = Some(applied.into());
+        assert_eq!(place.judge_at(&format!("refs/tags/{name}")), expected, "{applied} -> {name}");
+        place.git(&["tag", "--delete", name]);
+    }
+}
+
+#[test]
 fn links_may_not_leave_the_repository() {
     for (target, expected) in
         [("readme", Ok(())), ("/etc/passwd", Err(Reason::UnsafeTree)), ("../x", Err(Reason::UnsafeTree))]

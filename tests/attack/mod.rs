@@ -19,6 +19,8 @@ mod shapes;
 mod signers;
 mod smuggling;
 mod ssh;
+mod ssh_certificates;
+mod tags;
 mod threshold;
 mod tls;
 mod traces;

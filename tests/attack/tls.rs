@@ -27,9 +27,15 @@ fn server_config(dir: &Path, name: &str) -> rustls::ServerConfig {
 
 /// The same, valid for so many days from now on.
 fn server_config_for(dir: &Path, name: &str, days: &str) -> rustls::ServerConfig {
+    server_config_by(dir, name, days, "")
+}
+
+/// The same, by an authority that is held to names as openssl's `nameConstraints` says, where it says something.
+fn server_config_by(dir: &Path, name: &str, days: &str, held_to: &str) -> rustls::ServerConfig {
     fs::create_dir_all(dir).unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(dir, &format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=test-authority"));
+    let held_to = if held_to.is_empty() { String::new() } else { format!(" -addext nameConstraints={held_to}") };
+    openssl(dir, &format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=test-authority{held_to}"));
     openssl(dir, &format!("req {key} -keyout server.key -out server.csr -subj /CN=test-server"));
     fs::write(dir.join("names"), format!("subjectAltName={name}\n")).unwrap();
     let sign = "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile names -out server.crt";
@@ -106,5 +112,22 @@ fn an_expired_certificate_and_one_that_vouches_for_itself_are_refused() {
     let server = GitServer::start_tls(&dir.path().join("served"), config);
     for ca in [None, Some(alone.join("ca.crt"))] {
         assert_eq!(check(&server, ca.as_deref()).unwrap_err().code(), "tls");
+    }
+}
+
+#[test]
+fn an_authority_held_to_other_names_vouches_for_none_of_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(&dir.path().join("work"));
+    repo.commit("a", "a");
+    fs::create_dir(dir.path().join("served")).unwrap();
+    repo.mirror(&dir.path().join("served/infra.git"));
+    for (held_to, expected) in [("IP:127.0.0.0/255.0.0.0", None), ("IP:10.0.0.0/255.0.0.0", Some("tls"))] {
+        let folder = dir.path().join(&held_to[3..6]);
+        let held_to = format!("critical,permitted;{held_to}");
+        let server =
+            GitServer::start_tls(&dir.path().join("served"), server_config_by(&folder, "IP:127.0.0.1", "2", &held_to));
+        let found = check(&server, Some(&folder.join("ca.crt"))).err().map(|error| error.code());
+        assert_eq!(found, expected, "{held_to}");
     }
 }

@@ -317,6 +317,20 @@ fn credentials_are_not_sent_unencrypted_over_a_network() {
 }
 
 #[test]
+fn credentials_for_this_machine_go_through_no_proxy_and_to_no_name_like_it() {
+    let here = "http://127.0.0.1:8080/infra.git";
+    for (url, proxy) in [
+        ("http://127.example.org/infra.git", None),
+        ("http://127.0.0.1.example.org/infra.git", None),
+        (here, Some("http://proxy.example.org:3128".to_owned())),
+    ] {
+        let remote = Remote { credentials: alice("hunter2"), proxy, ..remote(url) };
+        assert_eq!(Connection::new(remote).map(drop).unwrap_err().code(), "bad-url", "{url}");
+    }
+    assert!(Connection::new(Remote { credentials: alice("hunter2"), ..remote(here) }).is_ok());
+}
+
+#[test]
 fn stalled_server_ends_at_the_deadline() {
     let scene = Scene::new();
     scene.server.bend(Bend::Stall);
@@ -380,6 +394,58 @@ fn garbage_in_place_of_the_protocol_is_an_error() {
 }
 
 #[test]
+fn garbage_in_place_of_a_pack_is_an_error_and_leaves_nothing() {
+    let scene = Scene::new();
+    let begin = "000dpackfile\n";
+    for garbage in [
+        // Nothing, an empty frame, a band that is none, an end, a section, frames of impossible length.
+        "",
+        "0004",
+        "0005\u{9}",
+        "0006\u{4}x",
+        "0000",
+        "0001",
+        "0002",
+        "0003",
+        "fff1",
+        "zzzz",
+        "0005",
+        "0009\u{1}PA",
+        // Talk and nothing else, empty parts and nothing else.
+        "000a\u{2}wait\n0000",
+        "0005\u{1}0005\u{1}0000",
+        // A pack of no objects, cut and with a wrong checksum.
+        "0011\u{1}PACK\0\0\0\u{2}\0\0\0\00000",
+        "0015\u{1}PACK\0\0\0\u{2}\0\0\0\0aaaa0000",
+    ] {
+        scene.server.bend(Bend::Send(format!("{begin}{garbage}").into_bytes()));
+        let error = fetch_error(&scene);
+        assert!(matches!(error.code(), "bad-pack" | "bad-answer"), "{garbage:?}: {}", whole(&error));
+    }
+    scene.server.bend(Bend::Send(format!("{begin}0011\u{3}no more now\u{1b}").into_bytes()));
+    let error = fetch_error(&scene);
+    assert!(error.to_string().contains("no more now") && !error.to_string().contains('\u{1b}'), "{error}");
+    assert_eq!(packs(scene.dir.path()), 0);
+}
+
+/// What would come from elsewhere is not fetched there: not from a bundle, not from an address in the answer.
+#[test]
+fn nothing_is_fetched_from_where_the_server_points_to() {
+    let (scene, elsewhere) = (Scene::new(), Scene::new());
+    let there = elsewhere.server.url("infra.git");
+    let offered = format!("000fbundle-uri\n{:04x}bundle.x.uri={there}\n", there.len() + 18);
+    scene.server.bend(Bend::Boast("0012server-option\n".into(), offered.clone() + "0012server-option\n"));
+    let fetched = scene.mirror().fetch(&scene.transport(), &main_branch()).unwrap();
+    assert_eq!(fetched.what().head.to_string(), scene.first);
+    assert!(scene.server.seen().iter().all(|seen| !String::from_utf8_lossy(&seen.body).contains("bundle")));
+    let line = format!("{} {there}\n", "ab".repeat(20));
+    let answer = format!("0012packfile-uris\n{:04x}{line}0001000dpackfile\n0000", line.len() + 4);
+    scene.server.bend(Bend::Send(answer.into_bytes()));
+    assert_eq!(fetch_error(&scene).code(), "bad-answer");
+    assert!(elsewhere.server.seen().is_empty());
+}
+
+#[test]
 fn answer_over_the_limit_is_refused() {
     let scene = Scene::new();
     let noise: String = (0..4000u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
@@ -429,6 +495,25 @@ fn names_that_leave_the_namespace_are_not_asked_for() {
     let error = Mirror::check(&scene.transport(), &Reference::Name("refs/heads/../../x".into()), None).unwrap_err();
     assert_eq!(error.code(), "bad-reference");
     assert!(scene.server.seen().is_empty());
+}
+
+#[test]
+fn names_that_nobody_asked_for_or_git_does_not_take_are_not_offered() {
+    let scene = Scene::new();
+    let long = format!("refs/tags/{}", "x".repeat(60_000));
+    let names = [
+        "refs/tags/v1.0.0",
+        "refs/tags/../../v9.0.0",
+        "refs/tags/v9.0.0.lock",
+        "refs/tags/v9.0.0\u{7}",
+        "refs/heads/v9.0.0",
+        "v9.0.0",
+        &long,
+    ];
+    let line = |name: &&str| format!("{:04x}{} {name}\n", name.len() + 46, scene.first);
+    scene.server.bend(Bend::Say(format!("{}0000", names.iter().map(line).collect::<String>()).into_bytes()));
+    let (_, offers) = scene.transport().tags().unwrap();
+    assert_eq!(offers.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>(), ["refs/tags/v1.0.0"]);
 }
 
 #[test]

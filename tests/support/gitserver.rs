@@ -50,6 +50,10 @@ pub enum Bend {
     Flip(usize),
     /// This instead of each answer to a command.
     Say(Vec<u8>),
+    /// This instead of each pack, with all that is around it.
+    Send(Vec<u8>),
+    /// What the server can do, in which the first text is replaced by the second.
+    Boast(String, String),
     /// A reference list in which the first text is replaced by the second, of the same length.
     Swap(String, String),
 }
@@ -207,7 +211,8 @@ impl Shared {
             Bend::Status(status) => return plain(*status, Vec::new()),
             Bend::Redirect(to) => return plain(301, vec![("Location".to_owned(), to.clone())]),
             Bend::Stall => return Ok(None),
-            Bend::Straight | Bend::Cut(_) | Bend::Flip(_) | Bend::Say(_) | Bend::Swap(..) => {}
+            Bend::Straight | Bend::Cut(_) | Bend::Flip(_) | Bend::Say(_) => {}
+            Bend::Send(_) | Bend::Boast(..) | Bend::Swap(..) => {}
         }
         let allowed = match &*self.guard.lock().unwrap() {
             Guard::Open => true,
@@ -225,6 +230,11 @@ impl Shared {
                 response.body[at] ^= 1;
             }
             Bend::Say(body) if request.seen.method == "POST" => response.body.clone_from(body),
+            Bend::Send(body) if is_pack => response.body.clone_from(body),
+            Bend::Boast(from, to) if request.seen.method == "GET" => {
+                let text = String::from_utf8_lossy(&response.body).replace(from.as_str(), to);
+                response.body = text.into_bytes();
+            }
             Bend::Swap(from, to) if !is_pack => {
                 let text = String::from_utf8_lossy(&response.body).replace(from.as_str(), to);
                 response.body = text.into_bytes();

@@ -12,5 +12,6 @@ pub mod reference;
 pub mod repo;
 pub mod signing;
 pub mod sshserver;
+pub mod sshwire;
 pub mod story;
 pub mod tools;
