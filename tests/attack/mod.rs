@@ -1,5 +1,6 @@
 //! See the files beside this one.
 
+mod answers;
 mod certificates;
 mod checkpoints;
 mod commits;
