@@ -202,11 +202,11 @@ impl<'a> Lines<'a> {
             }
         }
         let Some((place, value)) = signature else { return Ok(Signed { signature: None, payload: raw.to_vec() }) };
-        if place.len() > MAX_SIGNATURE {
-            return Err(signature_too_large());
-        }
         let mut armor = value.join(&b'\n');
         armor.push(b'\n');
+        if armor.len() > MAX_SIGNATURE {
+            return Err(signature_too_large());
+        }
         let payload = [&raw[..place.start], &raw[place.end..]].concat();
         Ok(Signed { signature: Some(armor), payload })
     }
@@ -329,6 +329,13 @@ mod tests {
         {
             assert_eq!(reason(&format!("{HEAD}{bad}\nx")), Reason::MalformedSignature, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_signature_is_measured_without_the_blanks_before_its_lines() {
+        let lines = |count: usize| format!("{HEAD}gpgsig {}\n\nx", vec!["x".repeat(31); count].join("\n "));
+        assert!(commit(lines(1024).as_bytes(), Algorithm::Sha1).is_ok(), "1,024 lines of 32 bytes are 32 KiB");
+        assert_eq!(reason(&lines(1025)), Reason::LimitExceeded);
     }
 
     #[test]

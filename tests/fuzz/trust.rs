@@ -10,7 +10,7 @@ use gitwarrant::model::RepoPath;
 use gitwarrant::trust::{Mode, Policy, PolicyInput, Reason, Verified, verify};
 use jiff::Timestamp;
 
-use crate::attack::place::{HOUR, Place};
+use crate::attack::place::{HOUR, Place, THEN};
 use crate::support::loom::{Loom, Thread};
 use crate::support::mutate::fuzz;
 use crate::support::repo::git;
@@ -142,24 +142,45 @@ fn bent_ssh_signatures_are_not_believed() {
     });
 }
 
+/// A signature packet of gpg without what nobody signs: all that is hashed, and the beginning of the digest with the
+/// numbers.
+fn signed_parts(packet: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let body = if packet[0] & 3 == 0 { 2 } else { 3 };
+    let length = |at: usize| usize::from(packet[at]) * 256 + usize::from(packet[at + 1]);
+    let unsigned = body + 6 + length(body + 4);
+    (packet[body..unsigned].to_vec(), packet[unsigned + 2 + length(unsigned)..].to_vec())
+}
+
 #[test]
 fn bent_openpgp_packets_are_believed_only_with_what_is_hashed() {
-    let bench = Bench::new();
-    let (commits, policy) = (bench.commits(), bench.policy());
-    let (payload, header) = apart(&commits[1]).unwrap();
-    let seed = inside(&header);
-    // Version, type, algorithms and hashed area lie behind the packet's head of two bytes.
-    let hashed = 2..2 + 6 + usize::from(seed[6]) * 256 + usize::from(seed[7]);
-    let mut believed = 0;
-    fuzz("trust OpenPGP packets", std::slice::from_ref(&seed), |bytes| {
+    let mut bench = Bench::new();
+    let (payload, header) = apart(&bench.commits()[1]).unwrap();
+    let mut seeds = vec![inside(&header)];
+    let file = bench.place.kept.path().join("payload");
+    std::fs::write(&file, &payload).unwrap();
+    for (who, algorithm) in [("dave@example.org", "rsa2048"), ("erin@example.org", "nistp256")] {
+        let key = bench.place.signers.gpg_key(who, algorithm);
+        let certificate = bench.place.signers.certificate(&key);
+        bench.place.policy.signers[0].openpgp.push((who.to_owned(), certificate));
+        let armor = bench.place.gpg_sign(&key, THEN + HOUR, &["--detach-sign"], &file);
+        seeds.push(inside(armor.as_bytes()));
+    }
+    let policy = bench.policy();
+    let judge = |bytes: &[u8]| {
         let raw = with_header(&payload, &armored("PGP SIGNATURE", bytes));
-        if bench.judge(&policy, bench.loom.raw_commit(raw), None).is_ok() {
+        bench.judge(&policy, bench.loom.raw_commit(raw), None)
+    };
+    assert!(seeds.iter().all(|seed| judge(seed).is_ok()));
+    let signed: Vec<_> = seeds.iter().map(|seed| signed_parts(seed)).collect();
+    let mut believed = 0;
+    fuzz("trust OpenPGP packets", &seeds, |bytes| {
+        if judge(bytes).is_ok() {
             believed += 1;
-            let kept = &seed[hashed.clone()];
-            assert!(bytes.windows(kept.len()).any(|part| part == kept), "what is hashed has changed");
+            let kept = |hashed: &[u8]| bytes.windows(hashed.len()).any(|part| part == hashed);
+            assert!(signed.iter().any(|(hashed, numbers)| kept(hashed) && bytes.ends_with(numbers)));
         }
     });
-    println!("{believed} believed, with the hashed part as it was");
+    println!("{believed} believed, with what was signed as it was");
 }
 
 #[test]

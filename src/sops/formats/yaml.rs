@@ -1,5 +1,8 @@
 //! YAML as sops reads it: comments in the places where selectors look for them.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -73,15 +76,7 @@ fn tree(raw: Raw, parent: u32) -> Converted<Tree> {
 }
 
 fn leaf(text: &str, style: yaml::Style, tag: Option<&str>, line: usize) -> Result<Tree, Fault> {
-    // To Go these two end a line, and what indents the next one is no part of the text.
-    let unfolded: String;
-    let text = if style == yaml::Style::Single && text.contains(['\u{2028}', '\u{2029}']) {
-        let lines = text.split_inclusive(['\u{2028}', '\u{2029}']).enumerate();
-        unfolded = lines.map(|(at, line)| if at == 0 { line } else { line.trim_start_matches(' ') }).collect();
-        &unfolded
-    } else {
-        text
-    };
+    let text = &*unfolded(text, style);
     let resolved = yaml::resolve(text, style, tag).ok_or_else(|| bad(line, "a value does not fit its tag"))?;
     let typed = match &resolved {
         yaml::Typed::Null => Typed::Null,
@@ -104,6 +99,17 @@ fn leaf(text: &str, style: yaml::Style, tag: Option<&str>, line: usize) -> Resul
     Ok(Tree::Leaf(Leaf::Open(Plain { typed, read: resolved.value() })))
 }
 
+const LINE_ENDS: [char; 2] = ['\u{2028}', '\u{2029}'];
+
+/// To Go U+2028 and U+2029 end a line, and what indents the next one is no part of the text.
+fn unfolded(text: &str, style: yaml::Style) -> Cow<'_, str> {
+    if style != yaml::Style::Single || !text.contains(LINE_ENDS) {
+        return Cow::Borrowed(text);
+    }
+    let lines = text.split_inclusive(LINE_ENDS).enumerate();
+    lines.map(|(at, line)| if at == 0 { line } else { line.trim_start_matches(' ') }).collect()
+}
+
 /// What base64 says; sops knows no other way of writing what is not UTF-8.
 fn decoded(text: &str) -> Option<Typed> {
     let digits: String = text.split(['\r', '\n']).collect();
@@ -123,6 +129,8 @@ fn written_float(text: &str, tag: Option<&str>) -> Option<f64> {
 fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
     let mut branch = Branch::with_capacity(entries.len());
     let mut pending: Vec<yaml::Comment> = Vec::new();
+    // Names that can be written in several ways, which the parser does not know to be the same.
+    let mut unfolded_names = HashSet::new();
     // Whether the value of the last pair is a collection in brackets.
     let mut brackets = false;
     for entry in entries {
@@ -144,6 +152,9 @@ fn map(entries: Vec<yaml::Entry>, floor: u32) -> Converted<Branch> {
             }
         }
         let name = key_text(&key)?;
+        if name.contains(LINE_ENDS) && !unfolded_names.insert(name.clone()) {
+            return Err(Fault::DuplicateKey { key: shown(&name) });
+        }
         brackets = is_in_brackets(&value);
         let (mut value, outside) = tree(value, key.at.column)?;
         match &mut value {
@@ -250,7 +261,10 @@ fn split_off_outside(comments: &mut Vec<yaml::Comment>, floor: u32) -> Vec<yaml:
 /// The text of a key. A merge key is a key like any other: sops expands nothing.
 fn key_text(key: &Raw) -> Result<String, Fault> {
     match yaml::typed_key(key) {
-        Ok(Some(text)) => Ok(text),
+        Ok(Some(text)) => Ok(match &key.kind {
+            yaml::Kind::Scalar { style, .. } => unfolded(&text, *style).into_owned(),
+            yaml::Kind::List(_) | yaml::Kind::Map(_) => text,
+        }),
         Ok(None) => Ok("<<".to_owned()),
         Err(_) => Err(bad(key.at.line as usize, "a key is not a text; write it in quotes")),
     }

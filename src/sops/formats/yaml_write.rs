@@ -31,7 +31,7 @@ pub(super) fn write(documents: &[Branch]) -> Result<Secret, Fault> {
 enum Start {
     /// On a line of its own, to be indented.
     OwnLine,
-    /// Behind the dash of a list.
+    /// Behind the dash of a list, or a colon on a line of its own.
     BehindDash,
 }
 
@@ -63,6 +63,10 @@ fn write_map(out: &mut Draft, branch: &[Entry], indent: usize, start: Start) -> 
                 }
                 if scalar::write_key(out, key, within(indent)) == scalar::Key::Explicit {
                     pad(out, indent);
+                    if begins_lines(value) && leading(value).is_empty() && inline.is_empty() {
+                        behind_colon(out, value, indent)?;
+                        continue;
+                    }
                 }
                 out.push(b":");
                 write_value(out, value, indent, &std::mem::take(&mut inline))?;
@@ -73,6 +77,17 @@ fn write_map(out: &mut Draft, branch: &[Entry], indent: usize, start: Start) -> 
         comment_line(out, comment, indent);
     }
     Ok(())
+}
+
+/// A list or mapping whose key takes lines of its own: it begins on the line of the colon.
+fn behind_colon(out: &mut Draft, value: &Tree, indent: usize) -> Result<(), Fault> {
+    out.push(b":");
+    pad(out, deeper(indent) - indent - 1);
+    match value {
+        Tree::Map(map) => write_map(out, map, deeper(indent), Start::BehindDash),
+        Tree::List(list) => write_list(out, list, deeper(indent), Start::BehindDash),
+        Tree::Leaf(_) => Ok(()),
+    }
 }
 
 /// A value behind its key.

@@ -54,12 +54,15 @@ impl Certificates {
     /// Whatever any copy of a certificate says counts for every copy: one may tell of a shorter life, another of the time
     /// before it was extended.
     fn learn(&mut self, principal: &str, mut certificate: Cert) -> sequoia_openpgp::Result<()> {
-        let fingerprint = certificate.fingerprint();
-        for (_, known) in self.known.iter_mut().filter(|(_, known)| known.fingerprint() == fingerprint) {
+        let (fingerprint, mut listed) = (certificate.fingerprint(), false);
+        for (name, known) in self.known.iter_mut().filter(|(_, known)| known.fingerprint() == fingerprint) {
             certificate = certificate.merge_public(known.clone())?;
             *known = certificate.clone();
+            listed |= name == principal;
         }
-        self.known.push((principal.to_owned(), certificate));
+        if !listed {
+            self.known.push((principal.to_owned(), certificate));
+        }
         Ok(())
     }
 
