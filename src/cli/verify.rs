@@ -16,6 +16,9 @@ use crate::trust::{Base, Policy, Refusal, Verified, verify};
 
 /// Arguments of `verify`.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "gitwarrant verify --repository <FILE> [OPTIONS] [DIR]\n       gitwarrant verify --explain <CODE>"
+)]
 pub struct Args {
     /// A working copy or bare repository; read as data, its configuration and hooks count for nothing
     #[arg(default_value = ".", value_name = "DIR")]
@@ -63,7 +66,7 @@ enum Output {
 /// Runs it.
 pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     if let Some(code) = &args.explain {
-        explain::explain(explain::reason(code)?, console).map_err(|error| unwritten(&error))?;
+        explain::explain(&explain::named(code)?, console).map_err(|error| unwritten(&error))?;
         return Ok(Outcome::Fine);
     }
     let Some(file) = &args.repository else {

@@ -112,6 +112,12 @@ impl Object {
         &mut self.body
     }
 
+    /// The same object; its secrets stay where they are and have two holders.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { body: self.body.share(), place: self.place.clone() }
+    }
+
     /// The manifest alone.
     pub fn into_body(self) -> Map {
         self.body

@@ -1,6 +1,7 @@
 //! The plan: what would change in the cluster, and what must not. Pure: made of what was admitted, what is recorded and
 //! what was found.
 
+mod explained;
 mod fuse;
 mod inventory;
 mod live;
@@ -8,6 +9,7 @@ mod make;
 mod order;
 mod owner;
 
+pub use explained::EXPLAINED;
 pub use fuse::{Held, HeldBecause, Prune};
 pub use inventory::{Entry, Identity, Inventory};
 pub use live::{Departed, Existing, Live, Located, Target};

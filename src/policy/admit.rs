@@ -74,6 +74,14 @@ pub fn admit<O: Origin>(rendered: Rendered<O>, limits: &Limits) -> Result<Admitt
     Ok(Admitted { items: admit_all(objects, limits)?, origin })
 }
 
+/// Says everything for which [`admit`] would refuse, and leaves the objects to the caller as they are.
+///
+/// # Errors
+/// Those of [`admit`].
+pub fn check<O: Origin>(rendered: &Rendered<O>, limits: &Limits) -> Result<(), Errors> {
+    admit_all(rendered.objects().iter().map(Object::share).collect(), limits).map(drop)
+}
+
 /// The same for objects alone.
 pub(crate) fn admit_all(objects: Vec<Object>, limits: &Limits) -> Result<Vec<Item>, Errors> {
     if objects.is_empty() {

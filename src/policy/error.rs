@@ -76,6 +76,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether a decrypted value would come out where people can read it.
+    pub fn shows_a_secret(&self) -> bool {
+        match self {
+            Refusal::Sealed { .. } => true,
+            Refusal::Encrypted { .. }
+            | Refusal::Plain
+            | Refusal::Own { .. }
+            | Refusal::Reserved { .. }
+            | Refusal::Malformed { .. }
+            | Refusal::Annotation { .. }
+            | Refusal::Duplicate { .. } => false,
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 mod admit;
 mod error;
+mod explained;
 mod handling;
 mod limits;
 mod names;
@@ -14,8 +15,9 @@ pub(crate) mod written;
 
 #[cfg(test)]
 pub(crate) use admit::admit_all;
-pub use admit::{Admitted, Item, admit};
+pub use admit::{Admitted, Item, admit, check};
 pub use error::{Error, Errors, Refusal};
+pub use explained::EXPLAINED;
 pub use handling::{Handling, Presence};
 pub use limits::{Agent, Limits, OwnObjects, PlainSecrets};
 

@@ -161,12 +161,6 @@ impl Reason {
         self.words().remedy
     }
 
-    /// The reason with this code, as commands write it (`unknown-signer`) or as conditions do (`UnknownSigner`).
-    pub fn from_code(code: &str) -> Option<Self> {
-        let plain = |code: &str| code.replace('-', "").to_ascii_lowercase();
-        Self::ALL.iter().copied().find(|reason| plain(reason.code()) == plain(code))
-    }
-
     #[allow(clippy::too_many_lines)] // one table, read as one
     fn words(self) -> &'static Words {
         match self {
@@ -423,18 +417,5 @@ impl Reason {
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.code())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Reason;
-
-    #[test]
-    fn every_code_leads_back_to_its_reason() {
-        for reason in Reason::ALL {
-            assert_eq!(Reason::from_code(reason.code()), Some(*reason));
-        }
-        assert_eq!(Reason::from_code("signed"), None);
     }
 }

@@ -1,0 +1,25 @@
+//! The codes of plans that are not made, explained.
+
+use crate::model::Explained;
+
+/// Every code for which nothing is changed in the cluster.
+pub const EXPLAINED: [Explained; 3] = [
+    Explained::new(
+        "owned-by-another",
+        "Another Sync owns an object that this one wants",
+        "Both would write it at every turn, and the one that lets it go would delete it for the other",
+        "remove the object from one of the two paths; who came first keeps it",
+    ),
+    Explained::new(
+        "duplicate-object",
+        "Two manifests are the same object in the cluster",
+        "Each would undo the other, at every turn",
+        "keep one of them; a namespace that is left out is the one the Sync gives",
+    ),
+    Explained::new(
+        "not-surveyed",
+        "A wanted object was not looked for in the cluster",
+        "What is not known cannot be changed safely",
+        "report it",
+    ),
+];
