@@ -1,6 +1,8 @@
 //! Why a kustomization cannot be rendered.
 
-use crate::model::{Class, Place};
+use crate::model::{Class, Place, RepoPath};
+
+use super::written::{self, About};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub struct Error {
     /// The field, outermost name first.
     field: Vec<String>,
     what: String,
+    /// What of the kustomization it is about, until its line is known.
+    about: Option<About>,
 }
 
 /// What kind of thing is wrong; scripts rely on the words of [`Code::as_str`].
@@ -124,7 +128,7 @@ impl Code {
 impl Error {
     /// `what` says what was expected, what was found and what to do; never a sealed value.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
-        Self { code, place: None, object: None, field: Vec::new(), what: what.into() }
+        Self { code, place: None, object: None, field: Vec::new(), what: what.into(), about: None }
     }
 
     /// A YAML error in `file`.
@@ -148,6 +152,22 @@ impl Error {
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
         self.place.get_or_insert(place);
+        self
+    }
+
+    /// Says what of the kustomization it is about, unless that is known already.
+    #[must_use]
+    pub fn about(mut self, about: About) -> Self {
+        self.about.get_or_insert(about);
+        self
+    }
+
+    /// Finds its line in `text`, the kustomization at `file`, if it says what of it it is about.
+    #[must_use]
+    pub fn found_in(mut self, text: &str, file: &RepoPath) -> Self {
+        if let Some(about) = self.about.take() {
+            self.place = Some(Place { file: file.clone(), line: written::line(text, &about) });
+        }
         self
     }
 

@@ -71,8 +71,8 @@ impl Kustomization {
             return Err(Error::new(Code::EmptyKustomization, "the kustomization is empty").at(place));
         }
         let mut form = Form::new("kustomization", tree, &place)?;
-        let kustomization = Self::take(&mut form)?;
-        form.done()?;
+        let read = Self::take(&mut form).and_then(|kustomization| form.done().map(|()| kustomization));
+        let kustomization = read.map_err(|error| error.found_in(text, path))?;
         if kustomization.is_empty() {
             return Err(Error::new(Code::EmptyKustomization, "the kustomization is empty").at(place));
         }

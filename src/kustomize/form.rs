@@ -4,6 +4,7 @@ use crate::model::Place;
 
 use super::error::{Code, Error};
 use super::tree::{Fields, Leaf, Tag, Tree};
+use super::written::About;
 
 /// A mapping whose fields are taken one by one.
 pub struct Form {
@@ -137,8 +138,9 @@ impl Form {
             None => Ok(()),
             Some(_) if self.lenient => Ok(()),
             Some((name, _)) => {
+                let about = About::Field { of: self.what.clone(), name: name.clone() };
                 let text = format!("{}: unknown field `{name}`", self.what);
-                Err(Error::new(Code::UnknownOrBadField, text).at(self.place))
+                Err(Error::new(Code::UnknownOrBadField, text).at(self.place).about(about))
             }
         }
     }
@@ -167,6 +169,7 @@ impl Form {
             Tree::Leaf(Leaf::Open { tag: Tag::Int | Tag::Float, .. }) => "a number",
             Tree::Leaf(_) | Tree::List(_) | Tree::Map(_) => found.kind(),
         };
-        self.refuse(Code::UnknownOrBadField, format!("`{name}` must be {wanted}, not {found}"))
+        let about = About::Field { of: self.what.clone(), name: name.to_owned() };
+        self.refuse(Code::UnknownOrBadField, format!("`{name}` must be {wanted}, not {found}")).about(about)
     }
 }

@@ -12,6 +12,7 @@ use super::layout::{Folder, Target, inline, named_files};
 use super::options::{Options, PlainFolders};
 use super::plugin;
 use super::source::Documents;
+use super::written::About;
 
 /// Follows every path from the kustomization in `path`, and closes the set of files.
 ///
@@ -132,7 +133,7 @@ impl<O: Origin> Walk<'_, O> {
         for written in &kustomization.components {
             match folder.folder(written, &|path| tree.is_folder(path)) {
                 Ok(component) => self.enter(&component),
-                Err(error) => self.errors.push(error),
+                Err(error) => self.listed(&folder, written, error),
             }
         }
         let plugins = [&kustomization.generators, &kustomization.transformers, &kustomization.validators];
@@ -157,8 +158,18 @@ impl<O: Origin> Walk<'_, O> {
     fn file(&mut self, folder: &Folder<'_>, written: &str) {
         match folder.file(written) {
             Ok(path) => drop(self.wanted.insert(path)),
-            Err(error) => self.errors.push(error),
+            Err(error) => self.listed(folder, written, error),
         }
+    }
+
+    /// An error about a path, at the line of the kustomization that names it.
+    fn listed(&mut self, folder: &Folder<'_>, written: &str, error: Error) {
+        let file = folder.kustomization().ok().flatten();
+        let text = file.and_then(|file| Some((String::from_utf8(self.tree.read(&file).ok()?.to_vec()).ok()?, file)));
+        self.errors.push(match text {
+            Some((text, file)) => error.about(About::Entry(written.to_owned())).found_in(&text, &file),
+            None => error,
+        });
     }
 
     fn resource(&mut self, folder: &Folder<'_>, written: &str) {
@@ -166,7 +177,7 @@ impl<O: Origin> Walk<'_, O> {
         match folder.target(written, &|path| tree.is_folder(path)) {
             Ok(Target::File(path)) => drop(self.wanted.insert(path)),
             Ok(Target::Folder(path)) => self.enter(&path),
-            Err(error) => self.errors.push(error),
+            Err(error) => self.listed(folder, written, error),
         }
     }
 
@@ -194,7 +205,7 @@ impl<O: Origin> Walk<'_, O> {
                     }
                 }
             }
-            Err(error) => self.errors.push(error),
+            Err(error) => self.listed(folder, written, error),
         }
     }
 

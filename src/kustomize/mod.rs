@@ -31,6 +31,7 @@ mod structured;
 mod substitute;
 mod transform;
 mod tree;
+mod written;
 
 pub use envsubst::{BadName, Variable, Variables};
 pub use error::{Code, Error, Errors};

@@ -15,9 +15,11 @@ use super::options::{Options, Order, PlainFolders};
 use super::origin;
 use super::references;
 use super::resource::Resource;
+use super::source;
 use super::step::add_hashes;
 use super::substitute;
 use super::transform::sort_legacy;
+use super::written;
 
 /// The objects that a kustomization makes, in order. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Rendered<O: Origin> {
@@ -29,6 +31,16 @@ pub struct Rendered<O: Origin> {
 /// Something that renders, and that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
+    /// A field of a kustomization is there twice. kustomize says nothing, and takes the last one.
+    #[error("{place}: `{field}` is there already, in line {first}; this one counts. Keep one of them")]
+    FieldTwice {
+        /// The field.
+        field: String,
+        /// The line of the first one.
+        first: u32,
+        /// The one that counts.
+        place: Place,
+    },
     /// A name is made from a secret so short that the name gives it away.
     #[error(
         "{place}: {object}: the suffix of its name is a hash of its content, and the decrypted values in it are so \
@@ -81,13 +93,26 @@ pub fn render_under<O: Origin>(
     path: &RepoPath,
     options: &Options,
 ) -> Result<Rendered<O>, Errors> {
-    let mut warnings = Vec::new();
+    let mut warnings = twice(&opened);
     let objects = objects(layer, &opened, path, *options, &mut warnings)?;
     if objects.is_empty() {
         let text = "nothing comes out of this kustomization";
         return Err(Error::new(Code::EmptyRender, text).at(Place { file: path.clone(), line: 0 }).into());
     }
     Ok(Rendered { objects, warnings, origin: opened.into_origin() })
+}
+
+/// Fields of kustomizations that are there twice.
+fn twice<O: Origin>(opened: &Opened<O>) -> Vec<Warning> {
+    let files = opened.paths().filter(|file| NAMES.contains(&file.name()));
+    let warnings = files.filter_map(|file| Some((file, source::text(opened, file).ok()?))).flat_map(|(file, text)| {
+        written::twice(text).into_iter().map(|(field, first, last)| Warning::FieldTwice {
+            field,
+            first,
+            place: Place { file: file.clone(), line: usize::try_from(last).unwrap_or_default() },
+        })
+    });
+    warnings.collect()
 }
 
 fn objects<O: Origin>(
