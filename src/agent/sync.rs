@@ -367,7 +367,7 @@ impl Work<'_> {
         let path =
             RepoPath::root().resolve(&spec.path).map_err(|error| Outcome::stalled("bad-path", error.to_string()))?;
         let keys = match &spec.decryption {
-            None => Keyring::empty().kept_in("spec.decryption (which is not set)"),
+            None => Keyring::not_set(),
             Some(decryption) => {
                 let namespace = self.sync.namespace().unwrap_or_default();
                 let name = &decryption.secret_ref.name;

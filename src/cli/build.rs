@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::decrypt::key_files;
+use super::key_files::KeyFiles;
 use super::repository_file::{self, fetched};
 use super::verdict::Verdict;
 use super::{Console, Failure, Outcome};
 use crate::clock::{Clock as _, System};
 use crate::git;
-use crate::keysource::Keyring;
-use crate::kustomize::{self, Code, LoadRestrictor, Options, Order, PlainFolders};
+use crate::kustomize::{self, Code, LoadRestrictor, Options, Order, PlainFolders, Rendered};
 use crate::model::yaml::{self, Limits};
 use crate::model::{Node, Object, RepoPath, show, wire};
+use crate::policy;
 use crate::sops;
 use crate::trust::{Base, Local, Origin, Signed, Sources, Tree, verify};
 
@@ -46,15 +46,8 @@ pub struct Args {
     /// Say how many objects there are, and the SHA-256 digest of them as JSON, one a line
     #[arg(short, long)]
     verbose: bool,
-    /// A file of age identities
-    #[arg(long, value_name = "FILE")]
-    age_key_file: Vec<PathBuf>,
-    /// A file of armored OpenPGP private keys, without a passphrase
-    #[arg(long, value_name = "FILE")]
-    pgp_key_file: Vec<PathBuf>,
-    /// An OpenSSH private key that age encrypts for, without a passphrase
-    #[arg(long, value_name = "FILE")]
-    ssh_key_file: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyFiles,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -87,14 +80,15 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
             Err(verdict) => return refused_revision(&verdict, &mut console),
         };
         return match kustomize::gather(tree, &path, &options).map(Sources::judge_inputs) {
-            Ok(Ok(sources)) => rendered(args, sources, &path, options, console),
+            Ok(Ok(sources)) => rendered(args, sources, (&path, ""), options, console),
             Ok(Err(refusal)) => refused_revision(&Verdict::Refused(refusal), &mut console),
-            Err(errors) => Ok(refused(console, &errors)),
+            Err(errors) => Ok(refused("", console, &errors)),
         };
     }
-    match gathered(args, options)? {
-        Ok((sources, path)) => rendered(args, sources, &path, options, console),
-        Err(errors) => Ok(refused(console, &errors)),
+    let (gathered, before) = gathered(args, options)?;
+    match gathered {
+        Ok((sources, path)) => rendered(args, sources, (&path, &before), options, console),
+        Err(errors) => Ok(refused(&before, console, &errors)),
     }
 }
 
@@ -131,57 +125,93 @@ fn refused_revision(verdict: &Verdict, console: &mut Console<'_>) -> Result<Outc
 fn rendered<O: Origin>(
     args: &Args,
     sources: Sources<O>,
-    path: &RepoPath,
+    (path, before): (&RepoPath, &str),
     options: Options,
     console: Console<'_>,
 ) -> Result<Outcome, Failure> {
-    let keys = match Keyring::read(key_files(&args.age_key_file, &args.pgp_key_file, &args.ssh_key_file)?) {
-        Ok(keys) => keys,
-        Err(error) => {
-            drop(writeln!(console.talk, "error[{}]: {error}", error.code()));
-            return Ok(Outcome::Finding);
-        }
-    };
+    let Some(keys) = args.keys.open(console.talk)? else { return Ok(Outcome::Finding) };
     let opened = match sops::unseal(sources, &keys) {
         Ok(opened) => opened,
         Err(errors) => {
             for error in errors.iter() {
-                drop(writeln!(console.talk, "error[{}]: {error}", error.code()));
+                drop(writeln!(console.talk, "error[{}]: {before}{error}", error.code()));
             }
-            drop(writeln!(
-                console.talk,
-                "  = help: give the key with --age-key-file, --pgp-key-file or --ssh-key-file"
-            ));
             return Ok(Outcome::Finding);
         }
     };
     match kustomize::render(opened, path, &options) {
         Ok(rendered) => {
             for warning in rendered.warnings() {
-                drop(writeln!(console.talk, "warning: {warning}"));
+                drop(writeln!(console.talk, "warning: {before}{warning}"));
             }
-            print(args, rendered.objects(), console)
+            match admitted(&rendered, before, console.talk) {
+                Outcome::Fine => print(args, rendered.objects(), console),
+                Outcome::Finding => Ok(Outcome::Finding),
+            }
         }
         // The agent refuses this; `kustomize build` prints nothing and is content, and so are scripts around it.
         Err(errors) if errors.iter().all(|error| error.code() == Code::EmptyRender) => {
-            drop(writeln!(console.talk, "warning: {errors}; a Sync of it would be refused"));
+            drop(writeln!(console.talk, "warning: {before}{errors}; a Sync of it would be refused"));
             print(args, &[], console)
         }
-        Err(errors) => Ok(refused(console, &errors)),
+        Err(errors) => Ok(refused(before, console, &errors)),
     }
 }
 
-fn refused(console: Console<'_>, errors: &kustomize::Errors) -> Outcome {
+/// Tells what the agent would not apply; a finding only where printing it would show a secret, because scripts around
+/// `kustomize build` are content with the rest.
+fn admitted<O: Origin>(rendered: &Rendered<O>, before: &str, talk: &mut dyn Write) -> Outcome {
+    let bounds = policy::Limits::default();
+    // Beyond a bound nothing more is looked at, and what may be printed must be known of every object.
+    let boundless = policy::Limits { objects: usize::MAX, leaves: usize::MAX, text: usize::MAX, ..bounds.clone() };
+    for limits in [bounds, boundless] {
+        match policy::check(rendered, &limits) {
+            Ok(()) => return Outcome::Fine,
+            Err(policy::Errors::Refused(errors)) => {
+                for policy::Error { object, place, refusal } in &errors {
+                    drop(if refusal.shows_a_secret() {
+                        writeln!(talk, "error[{}]: {before}{place}: {object}: {refusal}", refusal.code())
+                    } else {
+                        writeln!(talk, "warning: {before}{place}: {object}: the agent refuses this: {refusal}")
+                    });
+                }
+                let shows = errors.iter().any(|error| error.refusal.shows_a_secret());
+                return if shows { Outcome::Finding } else { Outcome::Fine };
+            }
+            Err(errors @ (policy::Errors::Empty | policy::Errors::TooLarge { .. })) => {
+                drop(writeln!(talk, "warning: the agent refuses this: {errors}"));
+            }
+        }
+    }
+    Outcome::Fine
+}
+
+fn refused(before: &str, console: Console<'_>, errors: &kustomize::Errors) -> Outcome {
     for error in errors.iter() {
-        drop(writeln!(console.talk, "error[{}]: {error}", error.code().as_str()));
+        let before = if error.place().is_some() { before } else { "" };
+        drop(writeln!(console.talk, "error[{}]: {before}{error}", error.code().as_str()));
     }
     Outcome::Finding
 }
 
+/// What stands before every path of a message, so that it leads there from the working folder.
+fn from_here(top: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    let shared = here.ancestors().find(|folder| top.starts_with(folder) && folder.parent().is_some());
+    let up = shared.and_then(|shared| here.strip_prefix(shared).ok()).map(|up| up.components().count());
+    let path = match (shared.and_then(|shared| top.strip_prefix(shared).ok()), up) {
+        (Some(down), Some(up)) => {
+            std::iter::repeat_n("..", up).chain(down.to_str()).filter(|part| !part.is_empty()).collect()
+        }
+        _ => top.to_owned(),
+    };
+    if path.as_os_str().is_empty() { String::new() } else { format!("{}/", path.display()) }
+}
+
 type Gathered = Result<(Sources<Local>, RepoPath), kustomize::Errors>;
 
-/// The files that `dir` needs, out of the smallest tree that holds them all.
-fn gathered(args: &Args, options: Options) -> Result<Gathered, Failure> {
+/// The files that `dir` needs, out of the smallest tree that holds them all, and what stands before their paths.
+fn gathered(args: &Args, options: Options) -> Result<(Gathered, String), Failure> {
     let absent = |error: &(dyn std::error::Error + 'static)| {
         Failure::because("missing-file", format!("{} is not a folder that can be read", args.dir.display()), error)
     };
@@ -212,7 +242,7 @@ fn gathered(args: &Args, options: Options) -> Result<Gathered, Failure> {
         let gathered = kustomize::gather(Tree::local(files), &path, &options).map(|sources| (sources, path));
         let leaves = |errors: &kustomize::Errors| errors.iter().any(|error| error.code() == Code::OutsideTree);
         let done = !gathered.as_ref().is_err_and(leaves);
-        outcome = Some(gathered);
+        outcome = Some((gathered, from_here(&top)));
         if done {
             break;
         }

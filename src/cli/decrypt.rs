@@ -4,9 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::check::{self, Form};
+use super::key_files::KeyFiles;
 use super::{Console, Failure, Outcome};
-use crate::keysource::Keyring;
-use crate::secret::Secret;
 use crate::sops::{self, Format, Warning};
 
 /// Arguments of `decrypt`.
@@ -21,15 +20,8 @@ pub struct Args {
     /// The form of what --check says
     #[arg(short, long, value_enum, default_value_t = Form::Table, requires = "check")]
     output: Form,
-    /// A file of age identities
-    #[arg(long, value_name = "FILE")]
-    age_key_file: Vec<PathBuf>,
-    /// A file of armored OpenPGP private keys, without a passphrase
-    #[arg(long, value_name = "FILE")]
-    pgp_key_file: Vec<PathBuf>,
-    /// An OpenSSH private key that age encrypts for, without a passphrase
-    #[arg(long, value_name = "FILE")]
-    ssh_key_file: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyFiles,
     /// The format of the file; by its name where not given
     #[arg(long, value_name = "TYPE", value_parser = format)]
     input_type: Option<Format>,
@@ -44,10 +36,7 @@ pub(super) fn format(name: &str) -> Result<Format, String> {
 
 /// Runs it.
 pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
-    let keys = match Keyring::read(key_files(&args.age_key_file, &args.pgp_key_file, &args.ssh_key_file)?) {
-        Ok(keys) => keys,
-        Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
-    };
+    let Some(keys) = args.keys.open(console.talk)? else { return Ok(Outcome::Finding) };
     if args.check {
         return check::run(&args.paths, args.input_type, args.output, &keys, console);
     }
@@ -86,32 +75,6 @@ fn refused(console: &mut Console<'_>, code: &str, message: &str) -> Outcome {
     Outcome::Finding
 }
 
-/// Bytes of a file of keys.
-const MAX_KEY_FILE: u64 = 1 << 20;
-
-/// The keys of the flags and of the environment, named as in a Secret.
-pub(super) fn key_files(age: &[PathBuf], pgp: &[PathBuf], ssh: &[PathBuf]) -> Result<Vec<(String, Secret)>, Failure> {
-    let mut files = Vec::new();
-    for (paths, suffix) in [(age, "agekey"), (pgp, "asc"), (ssh, "sshkey")] {
-        for path in paths {
-            files.push((format!("{}.{suffix}", path.display()), read_key(path)?));
-        }
-    }
-    if let Some(path) = std::env::var_os("SOPS_AGE_KEY_FILE").filter(|path| !path.is_empty()) {
-        files.push(("SOPS_AGE_KEY_FILE.agekey".to_owned(), read_key(Path::new(&path))?));
-    }
-    if let Some(path) = std::env::var_os("SOPS_AGE_SSH_PRIVATE_KEY_FILE").filter(|path| !path.is_empty()) {
-        files.push(("SOPS_AGE_SSH_PRIVATE_KEY_FILE.sshkey".to_owned(), read_key(Path::new(&path))?));
-    }
-    if let Some(keys) = std::env::var_os("SOPS_AGE_KEY").filter(|keys| !keys.is_empty()) {
-        // sops takes several, with blanks between them; an identity has none.
-        let mut lines = keys.into_encoded_bytes();
-        lines.iter_mut().filter(|byte| **byte == b' ').for_each(|byte| *byte = b'\n');
-        files.push(("SOPS_AGE_KEY.agekey".to_owned(), Secret::new(lines)));
-    }
-    Ok(files)
-}
-
 /// The first bytes of a file, enough to open it or to refuse it for its size.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = path.display();
@@ -125,22 +88,3 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// More than the limit on an encrypted file, so that the refusal is that of the file.
 const MAX_FILE: u64 = 6 << 20;
-
-fn read_key(path: &Path) -> Result<Secret, Failure> {
-    if path.to_string_lossy().to_ascii_uppercase().contains("SECRET-KEY-") {
-        let help = "write it into a file that only you can read, or set SOPS_AGE_KEY; this one has been seen by now";
-        return Err(
-            Failure::new("no-key-file", "a private key stands where the name of its file is expected").help(help)
-        );
-    }
-    let name = path.display();
-    let failed = |error: &(dyn std::error::Error + 'static)| {
-        Failure::because("no-key-file", format!("the key file {name} cannot be read"), error)
-    };
-    let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
-    if size > MAX_KEY_FILE {
-        return Err(Failure::new("no-key-file", format!("the key file {name} has more than {MAX_KEY_FILE} bytes")));
-    }
-    // Sized once: `read` does not leave copies behind where the capacity suffices.
-    std::fs::read(path).map(Secret::new).map_err(|error| failed(&error))
-}

@@ -12,6 +12,7 @@ mod explain;
 mod failure;
 mod get;
 mod init;
+mod key_files;
 mod keys;
 mod reconcile;
 mod report;
@@ -28,33 +29,47 @@ pub use failure::Failure;
 
 /// Applies only commits whose signatures it has verified.
 #[derive(Parser)]
-#[command(name = "gitwarrant", version, about, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "gitwarrant", version, about, propagate_version = true, disable_help_subcommand = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+/// At the end of every help.
+const EXIT_CODES: &str =
+    "Exit codes: 0 fine; 1 a finding: refused, or the input is not what it has to be; 2 usage, or the operation failed";
+
 #[derive(Subcommand)]
 enum Command {
     /// Judge a repository's history by the trust of a Repository file
+    #[command(after_help = EXIT_CODES)]
     Verify(verify::Args),
     /// Show who is believed, or check the files that say so
+    #[command(after_help = EXIT_CODES)]
     Keys(keys::Args),
     /// Say what a code means, why it matters and what to do
+    #[command(after_help = EXIT_CODES)]
     Explain(explain::Args),
-    /// Render a folder as the agent would
+    /// Render a folder as the agent would, and say what of it the agent would refuse
+    #[command(after_help = EXIT_CODES)]
     Build(build::Args),
     /// Open a SOPS file, MAC always checked
+    #[command(after_help = EXIT_CODES)]
     Decrypt(decrypt::Args),
     /// Encrypt a file as SOPS does, by the rules of .sops.yaml
+    #[command(after_help = EXIT_CODES)]
     Encrypt(encrypt::Args),
     /// Print the Repository manifest for a working copy
+    #[command(after_help = EXIT_CODES)]
     Init(init::Args),
     /// Run the agent: in a cluster, or against a kubeconfig
+    #[command(after_help = EXIT_CODES)]
     Agent(agent::Args),
     /// Show repositories, syncs and warrants of the cluster
+    #[command(after_help = EXIT_CODES)]
     Get(get::Args),
     /// Ask the agent for a turn now
+    #[command(after_help = EXIT_CODES)]
     Reconcile(reconcile::Args),
 }
 
@@ -101,7 +116,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
-        Err(failure) if failure.is_unread() => ExitCode::from(2),
+        // As of a program that the closed pipe has ended: 128 and the number of SIGPIPE.
+        Err(failure) if failure.is_unread() => ExitCode::from(141),
         Err(failure) => {
             drop(writeln!(anstream::stderr(), "{failure}"));
             ExitCode::from(2)

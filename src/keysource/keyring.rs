@@ -9,7 +9,19 @@ use crate::secret::Secret;
 pub struct Keyring {
     age: Vec<Identity>,
     pgp: Vec<pgp::PrivateKey>,
-    place: Option<String>,
+    place: Place,
+}
+
+/// What keys are kept in.
+#[derive(Default)]
+enum Place {
+    /// Flags and variables of the command line.
+    #[default]
+    CommandLine,
+    /// A Sync that says nothing about decryption.
+    NotSet,
+    /// A Secret, by its name.
+    Secret(String),
 }
 
 /// An entry that cannot be used. Names the entry, never what is in it.
@@ -75,10 +87,15 @@ impl Keyring {
 }
 
 impl Keyring {
-    /// The same keys, said to be kept in `place` when one is missing.
+    /// The keys of a Sync that says nothing about decryption: none.
+    pub fn not_set() -> Self {
+        Self { place: Place::NotSet, ..Self::default() }
+    }
+
+    /// The same keys, said to be kept in the Secret `name` when one is missing.
     #[must_use]
-    pub fn kept_in(self, place: impl Into<String>) -> Self {
-        Self { place: Some(place.into()), ..self }
+    pub fn kept_in(self, name: impl Into<String>) -> Self {
+        Self { place: Place::Secret(name.into()), ..self }
     }
 }
 
@@ -105,6 +122,21 @@ impl KeySource for Keyring {
     }
 
     fn place(&self) -> &str {
-        self.place.as_deref().unwrap_or("the keys given")
+        match &self.place {
+            Place::CommandLine => "the keys given",
+            Place::NotSet => "spec.decryption (which is not set)",
+            Place::Secret(name) => name,
+        }
+    }
+
+    fn none_given(&self) -> String {
+        match &self.place {
+            Place::CommandLine => {
+                "no key was given: --age-key-file, --pgp-key-file, --ssh-key-file, SOPS_AGE_KEY or SOPS_AGE_KEY_FILE"
+                    .to_owned()
+            }
+            Place::NotSet => "no key was given: set spec.decryption.secretRef".to_owned(),
+            Place::Secret(name) => format!("{name} holds no key: add a recipient's private key there"),
+        }
     }
 }

@@ -9,7 +9,7 @@ mod packets;
 pub mod pgp;
 mod seipd;
 
-pub use keyring::{Error, Keyring};
+pub use keyring::{Error as KeyringError, Keyring};
 
 use crate::secret::Secret;
 
@@ -86,4 +86,9 @@ pub trait KeySource: Send + Sync {
 
     /// What the keys are kept in, for messages: `Secret shop/sops-keys`.
     fn place(&self) -> &str;
+
+    /// That there is no key at hand at all, and how to give one, for messages.
+    fn none_given(&self) -> String {
+        format!("there is no key in {}", self.place())
+    }
 }

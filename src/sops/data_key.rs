@@ -26,7 +26,8 @@ pub(super) fn data_key(metadata: &Metadata, keys: &dyn KeySource) -> Result<Data
     let missing = |why| {
         let entries = metadata.groups.iter().flatten();
         let wanted = entries.map(|entry| format!("{} {}", entry.provider.name(), entry.recipient)).collect();
-        Fault::NoUsableKey { wanted, held: keys.recipients(), place: keys.place().to_owned(), why }
+        let (place, none_given) = (keys.place().to_owned(), keys.none_given());
+        Fault::NoUsableKey { wanted, held: keys.recipients(), place, none_given, why }
     };
     if opened.len() < metadata.threshold {
         return Err(missing(why));

@@ -46,10 +46,11 @@ pub enum Fault {
     NoKeys,
     /// No key at hand opens it.
     #[error(
-        "no key of {place} opens it (its recipients: {}; keys there: {}){}; add a recipient's private key there, or wrap the file for a key that is there: `sops updatekeys`",
+        "{} (its recipients: {}){}{}",
+        NoneOpens { held, place, none_given },
         List(wanted),
-        List(held),
-        Because(why)
+        Because(why),
+        Remedy(held)
     )]
     NoUsableKey {
         /// The recipients in the file.
@@ -58,6 +59,8 @@ pub enum Fault {
         held: Vec<String>,
         /// What those are kept in.
         place: String,
+        /// That there is no key at hand at all, where that is so, and how to give one.
+        none_given: String,
         /// Why entries that looked right were not used.
         why: Vec<&'static str>,
     },
@@ -243,6 +246,35 @@ struct At<'a>(Option<&'a str>);
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |place| write!(f, ": {place}"))
+    }
+}
+
+struct NoneOpens<'a> {
+    held: &'a [String],
+    place: &'a str,
+    none_given: &'a str,
+}
+
+impl fmt::Display for NoneOpens<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.held {
+            [] => f.write_str(self.none_given),
+            held => write!(f, "no key of {} ({}) opens it", self.place, List(held)),
+        }
+    }
+}
+
+/// What to do where the keys at hand are not the right ones.
+struct Remedy<'a>(&'a [String]);
+
+impl fmt::Display for Remedy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => Ok(()),
+            _ => f.write_str(
+                "; add a recipient's private key there, or wrap the file for a key that is there: `sops updatekeys`",
+            ),
+        }
     }
 }
 

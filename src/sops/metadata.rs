@@ -189,6 +189,7 @@ fn threshold(block: &Branch, groups: usize) -> Result<usize, Fault> {
             wanted: Vec::new(),
             held: Vec::new(),
             place: "the keys given".to_owned(),
+            none_given: "no key can open it".to_owned(),
             why: vec!["one part cannot be combined; `shamir_threshold` must be at least 2"],
         }),
         Ok(threshold) if (2..=groups).contains(&threshold) => Ok(threshold),

@@ -58,7 +58,8 @@ fn a_refusal_prints_nothing_on_stdout_and_names_file_and_code() {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     let talk = String::from_utf8(output.stderr).unwrap();
-    assert!(talk.contains("error[missing-file]: prod: "), "{talk}");
+    let place = format!("{}/prod/kustomization.yaml:1", folder.path().canonicalize().unwrap().display());
+    assert!(talk.starts_with(&format!("error[missing-file]: {place}: there is neither")), "{talk}");
 }
 
 #[test]
@@ -112,7 +113,9 @@ fn a_name_that_gives_a_short_secret_away_is_warned_of_with_the_way_out() {
     };
     let short = generated("hunter2");
     let talk = warned(short.path());
-    assert!(talk.starts_with("warning: kustomization.yaml") && talk.contains("disableNameSuffixHash"), "{talk}");
+    let file = short.path().canonicalize().unwrap().join("kustomization.yaml");
+    assert!(talk.starts_with(&format!("warning: {}", file.display())), "{talk}");
+    assert!(talk.contains("disableNameSuffixHash"), "{talk}");
     let way_out = "secretGenerator: [{name: db, envs: [db.env], options: {disableNameSuffixHash: true}}]\n";
     write(short.path(), &[("kustomization.yaml", way_out)]);
     assert_eq!(warned(short.path()), "");
@@ -127,4 +130,51 @@ fn the_digest_is_the_same_wherever_the_tree_lies() {
     let digest = "c901c3eadf90a12d73bda094011a40bef8899c283d4332aa6b113b32b1074cf2";
     assert_eq!(told(one.path()), format!("1 objects, sha256:{digest} (decrypted values left out)\n"));
     assert_eq!(told(one.path()), told(other.path()));
+}
+
+/// The exit code, and what was said, in `folder`, about the kustomization in `below`.
+fn told(folder: &Path, below: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitwarrant"));
+    let output = command.args(["build", below]).args(arguments).current_dir(folder).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_decrypted_value_that_people_could_read_is_refused_and_nothing_is_printed() {
+    let folder = generated("a-secret-of-more-than-sixteen-letters");
+    write(folder.path(), &[("kustomization.yaml", "configMapGenerator: [{name: db, envs: [db.env]}]\n")]);
+    for reveal in [&[][..], &["--reveal"]] {
+        let (code, out, talk) = told(folder.path(), ".", &[&["--age-key-file", &key()], reveal].concat());
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{talk}");
+        assert!(talk.starts_with("error[sealed-outside-secret]: kustomization.yaml"), "{talk}");
+        assert!(talk.contains("data.word holds a decrypted value"), "{talk}");
+    }
+}
+
+#[test]
+fn what_the_agent_refuses_and_kustomize_renders_is_rendered_with_a_warning() {
+    let folder = overlay();
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: v}\n";
+    write(folder.path(), &[("base/s.yaml", secret), ("base/kustomization.yaml", "resources: [cm.yaml, s.yaml]\n")]);
+    let (code, out, talk) = told(folder.path(), "prod", &[]);
+    assert_eq!(code, Some(0), "{talk}");
+    assert!(out.ends_with("kind: Secret\nmetadata:\n  name: p-s\nstringData:\n  k: v\n"), "{out}");
+    assert!(talk.starts_with("warning: base/s.yaml:1: Secret/p-s: the agent refuses this: "), "{talk}");
+    assert!(talk.contains("allowPlainSecrets: true") && talk.lines().count() == 1, "{talk}");
+}
+
+#[test]
+fn every_place_leads_from_the_working_folder_to_file_and_line() {
+    let folder = overlay();
+    write(folder.path(), &[("prod/kustomization.yaml", "resources:\n- ../base\n- no.yaml\n")]);
+    let said = |from: &str, below: &str| told(&folder.path().join(from), below, &[]).2;
+    assert!(said(".", "prod").starts_with("error[missing-file]: prod/kustomization.yaml:3: "));
+    assert!(said("prod", ".").starts_with("error[missing-file]: ../prod/kustomization.yaml:3: "));
+    write(folder.path(), &[("prod/kustomization.yaml", "resources: [../base]\nimages:\n- nme: a\n")]);
+    assert!(said(".", "prod").starts_with("error[unknown-or-bad-field]: prod/kustomization.yaml:3: images: unknown"));
+    write(folder.path(), &[("prod/kustomization.yaml", "resources: [../base]\nnamespace: a\nnamespace: b\n")]);
+    let (code, out, talk) = told(folder.path(), "prod", &[]);
+    assert!(code == Some(0) && out.contains("  namespace: b\n"), "{out}");
+    assert!(talk.starts_with("warning: prod/kustomization.yaml:3: `namespace` is there already, in line 2"), "{talk}");
 }

@@ -56,6 +56,23 @@ fn keys_of_the_environment_are_those_of_sops() {
 }
 
 #[test]
+fn without_any_key_it_is_said_how_to_give_one_and_a_bad_one_is_named_as_given() {
+    let talk = |arguments: &[&str]| {
+        let output = decrypt("yaml-secret", &[&["--input-type", "yaml"], arguments].concat(), &[]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let flags = "no key was given: --age-key-file, --pgp-key-file, --ssh-key-file, SOPS_AGE_KEY or SOPS_AGE_KEY_FILE (";
+    let said = talk(&[]);
+    assert!(said.starts_with("error[no-usable-key]: ") && said.contains(flags), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.key");
+    std::fs::write(&bad, "nothing\n").unwrap();
+    let said = talk(&["--age-key-file", bad.to_str().unwrap()]);
+    assert!(said.starts_with(&format!("error[no-usable-key]: {}: line 1 is not", bad.display())), "{said}");
+}
+
+#[test]
 fn a_refusal_prints_one_line_with_its_code_and_no_plaintext() {
     let key = key("one.agekey");
     for (case, code) in [("flipped-byte", "value-auth"), ("edited-in-clear", "mac-mismatch"), ("no-mac", "mac-missing")]
