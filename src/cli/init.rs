@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Console, Failure, Outcome};
 use crate::api::{Certificate, GitReference, LocalName, Signers, SignersFrom};
 use crate::git::{Plain, Repository, Url};
+use crate::trust::{ConfigError, Policy, PolicyInput, SignersText};
 
 /// Arguments of `init`.
 #[derive(clap::Args)]
@@ -100,23 +101,30 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let head = repository.resolve("HEAD").map_err(|error| {
         Failure::because("no-commit", format!("branch {branch} has no commit to pin"), &error).help("commit first")
     })?;
-    let (data, signers) = signers(&args.dir, &mut notes)?;
+    let name = args.name.clone().unwrap_or_else(|| name_of(url.as_str()));
+    // Named after its Repository: another one's signers are not replaced.
+    let config_map = format!("{name}-signers");
+    let (data, signers) = signers(&args.dir, &config_map, &mut notes)?;
+    let root = head.what().head.to_string();
+    if let Err(error) = understood(&root, &data, signers.as_ref()) {
+        drop(writeln!(console.talk, "error[{}]: {error}", error.code()));
+        return Ok(Outcome::Finding);
+    }
     let map = (!data.is_empty()).then(|| SignersMap {
         api_version: "v1",
         kind: "ConfigMap",
-        metadata: Metadata { name: SIGNERS.to_owned(), namespace: Some("gitwarrant-system") },
+        metadata: Metadata { name: config_map.clone(), namespace: Some("gitwarrant-system") },
         data,
     });
     let signers_from = match (&map, &signers) {
         (None, Some(_)) => Vec::new(),
-        (Some(_), _) | (None, None) => vec![SignersFrom { config_map: SIGNERS.to_owned() }],
+        (Some(_), _) | (None, None) => vec![SignersFrom { config_map }],
     };
-    let root = head.what().head.to_string();
     notes.push(format!("root: commit {root} and its history are taken as they are; judging begins behind it"));
     let manifest = Manifest {
         api_version: "gitwarrant.io/v1alpha1",
         kind: "Repository",
-        metadata: Metadata { name: args.name.clone().unwrap_or_else(|| name_of(url.as_str())), namespace: None },
+        metadata: Metadata { name, namespace: None },
         spec: Spec {
             allow_http: url.as_str().starts_with("http:"),
             url: url.to_string(),
@@ -141,13 +149,14 @@ fn print(
     let text = match (output, map) {
         (Output::Yaml, None) => serde_yaml::to_string(manifest).map_err(yaml)?,
         (Output::Yaml, Some(map)) => {
+            // The signers first: a Repository whose ConfigMap is not there yet believes nobody, and says so.
             let (first, second) =
-                (serde_yaml::to_string(manifest).map_err(yaml)?, serde_yaml::to_string(map).map_err(yaml)?);
+                (serde_yaml::to_string(map).map_err(yaml)?, serde_yaml::to_string(manifest).map_err(yaml)?);
             format!("{first}---\n{second}")
         }
         (Output::Json, None) => serde_json::to_string_pretty(manifest).map_err(|error| unprintable(&error))? + "\n",
         (Output::Json, Some(map)) => {
-            let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [manifest, map]});
+            let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [map, manifest]});
             format!("{list:#}\n")
         }
     };
@@ -207,11 +216,31 @@ fn name_of(url: &str) -> String {
     }
 }
 
+/// Whether the agent would take these signers as a whole; messages name the files in `keys/`.
+fn understood(root: &str, data: &BTreeMap<String, String>, signers: Option<&Signers>) -> Result<(), ConfigError> {
+    let mut text = SignersText { name: KEYS.to_owned(), ..SignersText::default() };
+    for (entry, value) in data {
+        match entry.strip_suffix(".asc") {
+            Some(principal) => text.openpgp.push((principal.to_owned(), value.clone())),
+            None if entry == REVOKED => text.revoked = Some(value.clone().into_bytes()),
+            None => text.allowed_signers = Some(value.clone()),
+        }
+    }
+    let beside = signers.into_iter().flat_map(|signers| &signers.openpgp);
+    text.openpgp.extend(beside.map(|one| (one.principal.clone(), one.certificate.clone())));
+    let input = PolicyInput { root: root.to_owned(), signers: vec![text], ..PolicyInput::default() };
+    Policy::read(&input).map(drop)
+}
+
 /// What `keys/` says about signers: entries for the ConfigMap, and what cannot be an entry there.
-fn signers(dir: &Path, notes: &mut Vec<String>) -> Result<(BTreeMap<String, String>, Option<Signers>), Failure> {
-    let folder = dir.join("keys");
+fn signers(
+    dir: &Path,
+    config_map: &str,
+    notes: &mut Vec<String>,
+) -> Result<(BTreeMap<String, String>, Option<Signers>), Failure> {
+    let folder = dir.join(KEYS);
     let mut data = BTreeMap::new();
-    for name in ["allowed_signers", "revoked"] {
+    for name in ["allowed_signers", REVOKED] {
         data.extend(key_file(&folder.join(name))?.map(|text| (name.to_owned(), text)));
     }
     let mut openpgp = Vec::new();
@@ -231,8 +260,10 @@ fn signers(dir: &Path, notes: &mut Vec<String>) -> Result<(BTreeMap<String, Stri
     if !openpgp.is_empty() {
         notes.push("signers: certificates of principals with an `@` stand in the Repository; rename the files to have all in the ConfigMap".into());
     }
-    if !data.contains_key("allowed_signers") && openpgp.is_empty() && data.keys().all(|name| name == "revoked") {
-        notes.push("signers: none in keys/ (allowed_signers, PRINCIPAL.asc); put them into ConfigMap `signers`".into());
+    if !data.contains_key("allowed_signers") && openpgp.is_empty() && data.keys().all(|name| name == REVOKED) {
+        notes.push(format!(
+            "signers: none in keys/ (allowed_signers, PRINCIPAL.asc); put them into ConfigMap `{config_map}`"
+        ));
         return Ok((BTreeMap::new(), None));
     }
     notes.push("signers: as in keys/ now; compare each fingerprint with its owner before you apply this".into());
@@ -258,8 +289,10 @@ fn key_file(path: &Path) -> Result<Option<String>, Failure> {
     Ok(says_something.then_some(text))
 }
 
-/// Name of the ConfigMap.
-const SIGNERS: &str = "signers";
+/// The folder with the signers.
+const KEYS: &str = "keys";
+/// The file with what is withdrawn.
+const REVOKED: &str = "revoked";
 /// Upper bound on one file of keys, in bytes; the definition of Repository takes no more.
 const MAX_KEYS: usize = 512 << 10;
 

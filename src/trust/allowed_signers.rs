@@ -12,6 +12,9 @@ use super::{ConfigError, time};
 /// Upper bound on a file of signers, in bytes.
 pub(super) const MAX_FILE: usize = 1 << 20;
 
+const NAMELESS: &str =
+    "the line begins with a key; it must begin with the signer's NAME: `NAME namespaces=\"git\" TYPE KEY`";
+
 /// Who may sign, line by line.
 #[derive(Debug, Default)]
 pub(super) struct AllowedSigners {
@@ -43,7 +46,10 @@ impl AllowedSigners {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            lines.push(Line::read(line).map_err(|what| ConfigError::new(name, Some(number + 1), what))?);
+            // A line of a `.pub` file, put here as it is.
+            let nameless = || wire_form(line).is_ok().then(|| NAMELESS.to_owned());
+            let refuse = |what| ConfigError::new(name, Some(number + 1), nameless().unwrap_or(what));
+            lines.push(Line::read(line).map_err(refuse)?);
         }
         Ok(Self { lines })
     }

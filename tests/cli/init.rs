@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use gitwarrant::api::Repository;
 
 use crate::support::repo::Repo;
+use crate::support::signing::Signers;
 
 const SIGNERS: &str = "alice@example.org namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKt3dCfrw8vsIUaS7cbrJHQ6UOFBvXiVwJZXTbXmOaLD\n";
 
@@ -24,12 +25,24 @@ fn manifest_names_address_branch_root_and_signers() {
     let repo = Repo::init(dir.path());
     let commit = repo.commit("keys/allowed_signers", SIGNERS);
     fs::write(dir.path().join("keys/revoked"), "# nobody yet\n").unwrap();
-    fs::write(dir.path().join("keys/bob.asc"), "-----BEGIN PGP PUBLIC KEY BLOCK-----\n").unwrap();
+    let signers = Signers::new();
+    let certificate = signers.certificate(&signers.gpg_key("bob@example.org", "ed25519"));
+    fs::write(dir.path().join("keys/bob.asc"), &certificate).unwrap();
     repo.git(&["remote", "add", "origin", "git@git.example.org:team/fleet.git"]);
     let output = init(dir.path(), &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
+    let armor: String = certificate.lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect();
     let expected = format!(
-        "apiVersion: gitwarrant.io/v1alpha1
+        "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: fleet-signers
+  namespace: gitwarrant-system
+data:
+  allowed_signers: |
+    {SIGNERS}  bob.asc: |
+{armor}---
+apiVersion: gitwarrant.io/v1alpha1
 kind: Repository
 metadata:
   name: fleet
@@ -42,17 +55,7 @@ spec:
   trust:
     root: {commit}
     signersFrom:
-    - configMap: signers
----
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: signers
-  namespace: gitwarrant-system
-data:
-  allowed_signers: |
-    {SIGNERS}  bob.asc: |
-    -----BEGIN PGP PUBLIC KEY BLOCK-----
+    - configMap: fleet-signers
 "
     );
     assert_eq!(text(&output.stdout), expected);
@@ -68,8 +71,21 @@ fn manifest_is_a_repository_that_the_definition_takes() {
     let read: Repository = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(read.metadata.name.as_deref(), Some("infra"));
     assert_eq!(read.spec.trust.root, commit);
-    assert_eq!(read.spec.trust.signers_from[0].config_map, "signers");
+    assert_eq!(read.spec.trust.signers_from[0].config_map, "infra-signers");
     assert!(text(&output.stderr).contains("signers: none in keys/"));
+}
+
+#[test]
+fn signers_that_the_agent_would_refuse_are_not_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(dir.path());
+    let nameless = SIGNERS.strip_prefix("alice@example.org namespaces=\"git\" ").unwrap();
+    repo.commit("keys/allowed_signers", &format!("# as in the .pub file\n{nameless}"));
+    let output = init(dir.path(), &["--url", "https://git.example.org/infra"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    let expected = "error[bad-configuration]: keys/allowed_signers:2: the line begins with a key; it must begin with the \
+                    signer's NAME: `NAME namespaces=\"git\" TYPE KEY`";
+    assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl World {
         let home = |name: &str| json!({"name": name, "namespace": HOME});
         self.admin
             .apply(json!({
-                "apiVersion": "v1", "kind": "ConfigMap", "metadata": home("signers"),
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": home("fleet-signers"),
                 "data": {"allowed_signers": allowed, "bob.asc": certificate},
             }))
             .await?;
