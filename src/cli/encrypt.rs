@@ -13,6 +13,12 @@ use crate::sops::{self, Creation, Format, Group, Recipients, Terms, creation, se
 pub struct Args {
     /// The file in clear
     file: PathBuf,
+    /// Take the creation rule and the format that a file at this path would have
+    #[arg(long, value_name = "PATH")]
+    filename_override: Option<PathBuf>,
+    /// Put the ciphertext in the place of FILE, instead of printing it; the clear text is in no other file meanwhile
+    #[arg(short, long)]
+    in_place: bool,
     /// The creation rules; by default the .sops.yaml of this folder or the next one above it that has one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -73,13 +79,26 @@ impl Selector {
     }
 }
 
+impl Args {
+    /// The path that the rule and the format are looked up by.
+    fn named(&self) -> &Path {
+        self.filename_override.as_ref().unwrap_or(&self.file)
+    }
+}
+
 /// Runs it.
 pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     let name = args.file.display();
     let plain = read(&args.file)?;
-    let format = args.input_type.unwrap_or_else(|| Format::of_path(&name.to_string()));
+    if plain.is_empty() && args.input_type.is_none() {
+        let text = format!("{name}: the file is empty; did `>` write to the file it was read from?");
+        return Err(Failure::new("empty-file", text)
+            .help("--in-place encrypts a file where it is; an empty one is taken with --input-type binary"));
+    }
+    let format = args.input_type.unwrap_or_else(|| Format::of_path(&args.named().to_string_lossy()));
     let terms = terms(args)?;
     match seal(&plain, format, &terms, jiff::Timestamp::now()) {
+        Ok(sealed) if args.in_place => replace(&args.file, sealed.as_bytes()).map(|()| Outcome::Fine),
         Ok(sealed) => {
             // Not through the console: it takes escape sequences out, and the MAC covers them.
             let mut out = std::io::stdout().lock();
@@ -92,6 +111,34 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
             Ok(Outcome::Finding)
         }
     }
+}
+
+/// Puts `sealed` in the place of `file`, as a whole or not at all.
+fn replace(file: &Path, sealed: &[u8]) -> Result<(), Failure> {
+    let failed = |error: &std::io::Error| {
+        Failure::because(
+            "output",
+            format!("{} is left as it was: the ciphertext cannot be written", file.display()),
+            error,
+        )
+    };
+    // A link stays a link; what it names is replaced.
+    let target = file.canonicalize().map_err(|error| failed(&error))?;
+    let permissions = std::fs::metadata(&target).map_err(|error| failed(&error))?.permissions();
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let beside = folder.join(format!(".{name}.{}.sealed", std::process::id()));
+    let mut new = std::fs::File::create_new(&beside).map_err(|error| failed(&error))?;
+    let write = || {
+        new.set_permissions(permissions)?;
+        new.write_all(sealed)?;
+        new.sync_all()?;
+        std::fs::rename(&beside, &target)
+    };
+    write().map_err(|error| {
+        drop(std::fs::remove_file(&beside));
+        failed(&error)
+    })
 }
 
 /// What the flags say, and the creation rules where flags name no recipient.
@@ -111,7 +158,7 @@ fn terms(args: &Args) -> Result<Terms, Failure> {
         Some(config) => config.clone(),
         None => find_config()?,
     };
-    let Creation { groups, threshold, selector, mac_only_encrypted } = rule(&config, &args.file)?;
+    let Creation { groups, threshold, selector, mac_only_encrypted } = rule(&config, args.named())?;
     let known = texts(&args.pgp_public_key_file)?;
     let groups = groups.into_iter().map(|group| with_certificates(group, &known, &config));
     Ok(Terms {
@@ -131,6 +178,8 @@ fn rule(config: &Path, file: &Path) -> Result<Creation, Failure> {
         let code = match error {
             sops::CreationError::NoRule { .. } => "no-rule",
             sops::CreationError::Malformed(_)
+            | sops::CreationError::Rule { .. }
+            | sops::CreationError::NoRules { .. }
             | sops::CreationError::Expression { .. }
             | sops::CreationError::Contradiction { .. } => "bad-rules",
         };

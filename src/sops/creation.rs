@@ -37,8 +37,22 @@ pub enum CreationError {
     /// Not of its form, or with a field that is not known here.
     #[error("not creation rules that can be followed here: {0}")]
     Malformed(#[from] serde_yaml::Error),
+    /// A rule that is not of its form, or with a field that is not known here.
+    #[error("rule {rule} cannot be followed here: {fault}")]
+    Rule {
+        /// Which rule, counted from 1.
+        rule: usize,
+        /// What is wrong.
+        fault: serde_yaml::Error,
+    },
+    /// There are no rules at all.
+    #[error("there is no `creation_rules`; at the top stand: {}", found.join(", "))]
+    NoRules {
+        /// The fields at the top.
+        found: Vec<String>,
+    },
     /// An expression.
-    #[error("rule {rule}: {fault}")]
+    #[error("rule {rule}: {}", InRule(fault))]
     Expression {
         /// Which rule, counted from 1.
         rule: usize,
@@ -64,8 +78,7 @@ pub enum CreationError {
 /// Rules for other paths may say what is not known here.
 #[derive(Deserialize)]
 struct Rules {
-    #[serde(default)]
-    creation_rules: Vec<serde_yaml::Value>,
+    creation_rules: Option<Vec<serde_yaml::Value>>,
 }
 
 /// Which files a rule is for.
@@ -127,10 +140,13 @@ fn apart(names: &str) -> Vec<String> {
 pub fn creation(config: &str, path: &str) -> Result<Creation, CreationError> {
     let mut config: serde_yaml::Value = serde_yaml::from_str(config)?;
     config.apply_merge()?;
+    let found = config.as_mapping().into_iter().flat_map(|fields| fields.keys());
+    let found = found.filter_map(|name| name.as_str().map(super::error::shown)).collect();
     let rules: Rules = serde_yaml::from_value(config)?;
-    for (at, rule) in rules.creation_rules.into_iter().enumerate() {
+    for (at, rule) in rules.creation_rules.ok_or(CreationError::NoRules { found })?.into_iter().enumerate() {
         let number = at + 1;
-        let reach: Reach = serde_yaml::from_value(rule.clone())?;
+        let unread = |fault| CreationError::Rule { rule: number, fault };
+        let reach: Reach = serde_yaml::from_value(rule.clone()).map_err(unread)?;
         let fits = match reach.path_regex.as_deref().filter(|regex| !regex.is_empty()) {
             None => true,
             Some(regex) => compile("path_regex", regex)
@@ -138,7 +154,7 @@ pub fn creation(config: &str, path: &str) -> Result<Creation, CreationError> {
                 .is_match(path),
         };
         if fits {
-            return follow(serde_yaml::from_value(rule)?, number);
+            return follow(serde_yaml::from_value(rule).map_err(unread)?, number);
         }
     }
     Err(CreationError::NoRule { path: path.to_owned() })
@@ -177,6 +193,19 @@ fn follow(rule: Rule, number: usize) -> Result<Creation, CreationError> {
         selector,
         mac_only_encrypted: rule.mac_only_encrypted,
     })
+}
+
+/// A fault of an expression that stands in a rule, and not in the metadata of a file.
+struct InRule<'a>(&'a Fault);
+
+impl std::fmt::Display for InRule<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Fault::BadMetadata { field, why } => write!(f, "`{field}` {why}; correct it"),
+            Fault::Limit { limit, .. } => write!(f, "a regular expression has more than {limit} bytes"),
+            other => write!(f, "{other}"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -230,8 +259,8 @@ creation_rules:
     fn what_cannot_be_followed_is_refused() {
         for (rule, why) in [
             ("{age: a, path_regex: nothing-else}", "no creation rule is for"),
-            ("{age: a, kms: arn}", "unknown field `kms`"),
-            ("{age: a, path_regex: '('}", "is not a regular expression"),
+            ("{age: a, kms: arn}", "rule 1 cannot be followed here: unknown field `kms`"),
+            ("{age: a, path_regex: '('}", "rule 1: `path_regex` is not a regular expression; correct it"),
             ("{age: a, encrypted_regex: a, encrypted_suffix: b}", "more than one field"),
             ("{age: a, key_groups: [{age: [b]}]}", "beside `key_groups`"),
             ("{key_groups: [{hc_vault: [b]}]}", "unknown field `hc_vault`"),
@@ -240,5 +269,7 @@ creation_rules:
             let error = creation(&format!("creation_rules: [{rule}]"), "x.yaml").unwrap_err();
             assert!(error.to_string().contains(why), "{rule}: {error}");
         }
+        let error = creation("keys: []\ncreation_rule: [{age: a}]", "x.yaml").unwrap_err();
+        assert_eq!(error.to_string(), "there is no `creation_rules`; at the top stand: keys, creation_rule");
     }
 }

@@ -81,6 +81,8 @@ fn each_failure_says_what_to_do_and_prints_no_ciphertext() {
     for (rules, arguments, code, exit) in [
         ("creation_rules: [{path_regex: other, age: a}]", &[][..], "no-rule", 2),
         ("creation_rules: [{kms: arn}]", &[], "bad-rules", 2),
+        ("creation_rules: [{age: a, path_regex: '('}]", &[], "bad-rules", 2),
+        ("creation_rule: [{age: a}]", &[], "bad-rules", 2),
         ("creation_rules: [{pgp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21}]", &[], "no-public-key", 2),
         ("creation_rules: [{age: nobody}]", &[], "bad-recipient", 1),
         ("creation_rules: [{key_groups: [{age: [ONE]}, {age: [ONE]}], shamir_threshold: 3}]", &[], "bad-threshold", 1),
@@ -104,4 +106,42 @@ fn what_is_encrypted_already_is_not_encrypted_again() {
     let output = run(folder.path(), &arguments);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("error[already-encrypted]: "));
+}
+
+#[test]
+fn another_name_decides_about_rule_and_format() {
+    let folder = folder(&format!("creation_rules:\n- {{path_regex: '\\.enc\\.yaml$', age: {}}}\n", recipient("one")));
+    std::fs::rename(folder.path().join("prod/db.yaml"), folder.path().join("plain.txt")).unwrap();
+    let refused = run(folder.path(), &["encrypt", "plain.txt"]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("no creation rule is for plain.txt"));
+    let output = run(folder.path(), &["encrypt", "plain.txt", "--filename-override", "prod/db.enc.yaml"]);
+    assert_eq!(opens(folder.path(), &output.stdout, "one.agekey"), SECRET.as_bytes());
+}
+
+#[test]
+fn a_file_is_encrypted_where_it_is_with_its_permissions_and_nothing_is_left_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder("creation_rules: []\n");
+    let file = folder.path().join("prod/db.yaml");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let output = run(folder.path(), &["encrypt", "-i", "prod/db.yaml", "--age", &recipient("one")]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let sealed = std::fs::read(&file).unwrap();
+    assert!(!String::from_utf8_lossy(&sealed).contains("hunter2"));
+    assert_eq!(opens(folder.path(), &sealed, "one.agekey"), SECRET.as_bytes());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(folder.path().join("prod")).unwrap().count(), 1);
+    // A refusal leaves the file as it was: sealed twice it could not be opened as the agent does.
+    let again = run(folder.path(), &["encrypt", "-i", "prod/db.yaml", "--age", &recipient("one")]);
+    assert!(!again.status.success());
+    assert_eq!(std::fs::read(&file).unwrap(), sealed);
+}
+
+#[test]
+fn an_empty_file_is_taken_for_one_that_a_shell_has_emptied() {
+    let folder = folder("creation_rules: []\n");
+    std::fs::write(folder.path().join("prod/db.yaml"), "").unwrap();
+    let output = run(folder.path(), &["encrypt", "prod/db.yaml", "--age", &recipient("one")]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("prod/db.yaml: the file is empty; did `>` write to"));
 }
