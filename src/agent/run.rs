@@ -38,7 +38,7 @@ pub(super) enum Key {
 
 /// Runs the agent until SIGTERM or SIGINT; turns under way end first.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let client = client(&settings).await?;
+    let (client, cluster) = client(&settings).await?;
     let metrics = Arc::new(Metrics::default());
     let ready = Arc::new(AtomicBool::new(false));
     let (listener, address) = listen(settings.listen).await.map_err(Error::Listen)?;
@@ -47,14 +47,15 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let listening = tokio::spawn(serve(listener, Arc::new(served)));
     let ((news, hears_news), (drift, hears_drift)) = (unbounded_channel(), unbounded_channel());
     let desk = Arc::new(Desk::new(client.clone(), settings, Arc::new(System), metrics, (news, drift))?);
-    let mut round = Round::new(desk, ready, hears_news, hears_drift);
+    let mut round = Round::new(desk, ready, cluster, (hears_news, hears_drift));
     round.watch(client).await;
     listening.abort();
     info!("agent ended");
     Ok(())
 }
 
-async fn client(settings: &Settings) -> Result<Client, Error> {
+/// A client, and the address that it asks.
+async fn client(settings: &Settings) -> Result<(Client, String), Error> {
     let mut config = match &settings.kubeconfig {
         Some(file) => {
             let read = kube::config::Kubeconfig::read_from(file).map_err(|source| Error::Kubeconfig { source })?;
@@ -67,7 +68,9 @@ async fn client(settings: &Settings) -> Result<Client, Error> {
     // A watch is renewed by the server within five minutes; anything else that is silent this long is broken.
     config.read_timeout = Some(Duration::from_secs(330));
     config.connect_timeout = Some(Duration::from_secs(10));
-    Client::try_from(config).map_err(|source| Error::Client { source: Box::new(source) })
+    let address = config.cluster_url.to_string();
+    let client = Client::try_from(config).map_err(|source| Error::Client { source: Box::new(source) })?;
+    Ok((client, address))
 }
 
 /// The agent's own state: what it knows, what it does, what is due.
@@ -85,6 +88,10 @@ struct Round {
     drift: UnboundedReceiver<Key>,
     /// Counts turns; seeds the jitter.
     count: u64,
+    /// The address of the API server.
+    cluster: String,
+    /// Whether watching has been told to be interrupted, and nothing was seen since.
+    interrupted: bool,
 }
 
 /// What a turn leaves behind.
@@ -97,11 +104,23 @@ impl Round {
     fn new(
         desk: Arc<Desk>,
         ready: Arc<AtomicBool>,
-        news: UnboundedReceiver<String>,
-        drift: UnboundedReceiver<Key>,
+        cluster: String,
+        (news, drift): (UnboundedReceiver<String>, UnboundedReceiver<Key>),
     ) -> Self {
         let (agenda, known, turns) = (Agenda::new(), BTreeMap::new(), JoinSet::new());
-        Self { desk, ready, begun: Instant::now(), agenda, known, turns, news, drift, count: 0 }
+        Self {
+            desk,
+            ready,
+            begun: Instant::now(),
+            agenda,
+            known,
+            turns,
+            news,
+            drift,
+            count: 0,
+            cluster,
+            interrupted: false,
+        }
     }
 
     fn now(&self) -> Duration {
@@ -142,6 +161,11 @@ impl Round {
     /// Takes one event in; true when the first list is complete.
     fn take(&mut self, event: watcher::Result<watcher::Event<DynamicObject>>, seen: &mut Vec<Key>, kind: Kind) -> bool {
         let key = |object: &DynamicObject| kind.key(object);
+        // `Init` only announces that a list is asked for.
+        if self.interrupted && !matches!(event, Ok(watcher::Event::Init) | Err(_)) {
+            self.interrupted = false;
+            info!(cluster = %self.cluster, "watching goes on");
+        }
         match event {
             Ok(watcher::Event::Apply(object)) => self.learn(key(&object), object),
             Ok(watcher::Event::Delete(object)) => self.unlearn(&key(&object)),
@@ -157,7 +181,12 @@ impl Round {
                 return true;
             }
             // The sentence of a watch error is the client's or the API server's about our own resources.
-            Err(fault) => warn!(%fault, "watching is interrupted and will be taken up again"),
+            Err(fault) if !self.interrupted => {
+                self.interrupted = true;
+                warn!(cluster = %self.cluster, %fault, "watching is interrupted; it is tried again until it goes on");
+            }
+            // Tried again more than once a second: said once.
+            Err(_) => {}
         }
         false
     }

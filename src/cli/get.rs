@@ -130,7 +130,10 @@ const KINDS: [Kind; 3] = [
 /// Runs it.
 pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     let Console { out, talk } = console;
-    let found = args.connection.run(async |plain| fetch(args, &plain).await)?;
+    let (found, namespace) = args.connection.run(async |plain| {
+        let namespace = args.namespace.as_deref().unwrap_or(plain.namespace()).to_owned();
+        fetch(args, &plain, &namespace).await.map(|found| (found, namespace))
+    })?;
     let text = match args.output {
         Format::Table => tables(args, &found, &[]),
         Format::Wide => tables(args, &found, &[("MESSAGE", Column::Ready("message"))]),
@@ -141,14 +144,14 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
     };
     write!(out, "{text}").map_err(|error| Failure::because("output", "stdout", &error))?;
     if found.iter().all(|(_, items)| items.is_empty()) {
-        writeln!(talk, "{}", args.nothing()).map_err(|error| Failure::because("output", "stderr", &error))?;
+        writeln!(talk, "{}", args.nothing(&namespace)).map_err(|error| Failure::because("output", "stderr", &error))?;
     }
     Ok(Outcome::Fine)
 }
 
 impl Args {
     /// What was looked for, and where it was not.
-    fn nothing(&self) -> String {
+    fn nothing(&self, namespace: &str) -> String {
         let what = match self.what {
             What::Repositories => "no Repository",
             What::Syncs => "no Sync",
@@ -158,18 +161,19 @@ impl Args {
         match (self.what, &self.namespace) {
             (What::Repositories, _) => format!("there is {what}"),
             _ if self.all_namespaces => format!("there is {what} in any namespace"),
-            (_, Some(namespace)) => format!("there is {what} in namespace {namespace}"),
-            (_, None) => format!("there is {what} in the context's namespace; -A looks into every one"),
+            (_, Some(_)) => format!("there is {what} in namespace {namespace}"),
+            (_, None) => {
+                format!("there is {what} in namespace {namespace}, which is the context's; -A looks into every one")
+            }
         }
     }
 }
 
 type Found = Vec<(&'static Kind, Vec<Value>)>;
 
-async fn fetch(args: &Args, plain: &Plain) -> Result<Found, Failure> {
+async fn fetch(args: &Args, plain: &Plain, namespace: &str) -> Result<Found, Failure> {
     let mut found = Vec::new();
     for kind in KINDS.iter().filter(|kind| args.what == What::All || args.what == kind.what) {
-        let namespace = args.namespace.as_deref().unwrap_or(plain.namespace());
         let resource = Resource {
             group: api::GROUP,
             version: api::VERSION,
@@ -182,7 +186,7 @@ async fn fetch(args: &Args, plain: &Plain) -> Result<Found, Failure> {
     }
     match &args.name {
         Some(name) if found.iter().all(|(_, items)| items.is_empty()) => {
-            Err(Failure::new("not-found", format!("{name}: {}", args.nothing())))
+            Err(Failure::new("not-found", format!("{name}: {}", args.nothing(namespace))))
         }
         Some(_) | None => Ok(found),
     }
@@ -237,7 +241,11 @@ fn cell(item: &Value, column: Column) -> String {
     match column {
         Column::At(pointer) => at(item, pointer),
         Column::Revision(pointer) => short(&at(item, pointer)),
-        Column::Ready(field) => one_line(condition(item, api::condition_kind::READY, field).unwrap_or("-")),
+        // A message of several causes has a line for each.
+        Column::Ready(field) => {
+            let text = condition(item, api::condition_kind::READY, field).unwrap_or("-");
+            one_line(&text.lines().collect::<Vec<_>>().join("; "))
+        }
         Column::Reason => reason(item),
         Column::Held => held(item),
         Column::Count(pointer) => {
@@ -333,6 +341,8 @@ mod tests {
         assert_eq!(cell(&item, Column::At("/status/signer")), "a\\nb");
         assert_eq!(cell(&item, Column::At("/status/none")), "-");
         assert_eq!(cell(&item, Column::Ready("status")), "False");
+        let item = json!({"status": {"conditions": [{"type": "Ready", "message": "a: one\nb: \u{1b}two\n"}]}});
+        assert_eq!(cell(&item, Column::Ready("message")), "a: one; b: \\u{1b}two");
     }
 
     #[test]

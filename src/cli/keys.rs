@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::verdict::plain;
-use super::{Console, Failure, Outcome, repository_file};
+use super::{Console, EXIT_CODES, Failure, Outcome, repository_file};
 use crate::clock::{Clock as _, System};
 use crate::trust::{ConfigError, ListedKey, Policy, PolicyInput, SignatureKind, SignersText};
 
@@ -21,8 +21,10 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Show every listed key: whose, of what kind, what for, until when
+    #[command(after_help = EXIT_CODES)]
     List(Subject),
     /// Find keys that are expired, withdrawn or weak, principals without a key, and files without any; exit code 1 where there are any
+    #[command(after_help = EXIT_CODES)]
     Check(Subject),
 }
 
@@ -67,6 +69,11 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     findings.extend(
         policy.absent(now).iter().map(|name| format!("{}: a rule names it, and no key is listed", plain(name))),
     );
+    findings.extend(policy.short_of_threshold(now).map(|(people, threshold)| {
+        format!(
+            "spec.trust.threshold: {threshold} people have to sign, and only {people} can; every head would be refused"
+        )
+    }));
     let found = match (&args.command, subject.output) {
         (_, Output::Json) => writeln!(console.out, "{:#}", object(&keys, &findings)),
         (Command::List(_), Output::Table) => table(&keys, now, console.out),

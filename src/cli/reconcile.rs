@@ -40,6 +40,16 @@ enum Kind {
     Repository,
 }
 
+impl Kind {
+    /// Where its status says how far it has come.
+    fn revision(self) -> &'static str {
+        match self {
+            Kind::Sync => "/status/lastAppliedRevision",
+            Kind::Repository => "/status/fetched/commit",
+        }
+    }
+}
+
 /// Between looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -58,7 +68,7 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
         return Ok(Outcome::Fine);
     };
     let ready = |field| condition(&object, api::condition_kind::READY, field).unwrap_or("-").escape_debug().to_string();
-    let revision = object.pointer("/status/lastAppliedRevision").and_then(Value::as_str).unwrap_or("-").escape_debug();
+    let revision = object.pointer(args.kind.revision()).and_then(Value::as_str).unwrap_or("-").escape_debug();
     if ready("reason") == SUSPENDED {
         said(writeln!(out, "{what}: {}; it rests until spec.suspend is false", ready("message")))?;
         Ok(Outcome::Finding)
@@ -66,7 +76,7 @@ pub fn run(args: &Args, console: Console<'_>) -> Result<Outcome, Failure> {
         said(writeln!(out, "{what}: {} at {revision}", ready("reason")))?;
         Ok(Outcome::Fine)
     } else {
-        said(writeln!(out, "{what}: {}: {}; applied stays {revision}", ready("reason"), ready("message")))?;
+        said(writeln!(out, "{what}: {}: {}", ready("reason"), ready("message")))?;
         Ok(Outcome::Finding)
     }
 }

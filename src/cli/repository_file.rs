@@ -63,19 +63,24 @@ fn understand(file: &str, text: &str) -> Result<RepositoryFile, ConfigError> {
     let mut repositories = Vec::new();
     let mut maps = Vec::new();
     let mut documents = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(text) {
-        let value = serde_yaml::Value::deserialize(document).map_err(|error| refuse(error.to_string()))?;
-        documents.extend(match value.get("items").and_then(|items| items.as_sequence()) {
+    for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        let value = serde_yaml::Value::deserialize(document).map_err(|error| located(file, &error))?;
+        let items = match value.get("items").and_then(|items| items.as_sequence()) {
             Some(items) if value.get("kind").and_then(|kind| kind.as_str()) == Some("List") => items.clone(),
             Some(_) | None => vec![value],
-        });
+        };
+        documents.extend(items.into_iter().map(|value| (number, value)));
     }
-    for value in documents {
+    for (number, value) in documents {
         let word = |key: &str| value.get(key).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
         match (word("apiVersion").as_str(), word("kind").as_str()) {
             ("gitwarrant.io/v1alpha1", "Repository") => {
-                let repository: Repository =
-                    serde_yaml::from_value(value).map_err(|error| refuse(error.to_string()))?;
+                let repository: Repository = serde_yaml::from_value(value).map_err(|error| {
+                    // A value knows no lines; its document does, unless it is a List.
+                    let document = serde_yaml::Deserializer::from_str(text).nth(number);
+                    let whole = document.and_then(|document| Repository::deserialize(document).err());
+                    located(file, whole.as_ref().filter(|whole| whole.location().is_some()).unwrap_or(&error))
+                })?;
                 repositories.push(repository);
             }
             ("v1", "ConfigMap") => {
@@ -96,6 +101,12 @@ fn understand(file: &str, text: &str) -> Result<RepositoryFile, ConfigError> {
     let reference = reference(&repository.spec.reference).map_err(refuse)?;
     let name = repository.metadata.name.clone().unwrap_or_default();
     Ok(RepositoryFile { name, reference, policy })
+}
+
+/// What does not read, with its line.
+fn located(file: &str, error: &serde_yaml::Error) -> ConfigError {
+    let line = error.location().map(|at| at.line());
+    ConfigError { file: file.to_owned(), line, what: error.to_string() }
 }
 
 /// Only `data`: signers are text. A ConfigMap with anything binary is not for here.

@@ -1,5 +1,7 @@
 //! Structured logs with the libraries' own talk capped.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// How much of our own is logged.
@@ -28,8 +30,13 @@ pub fn start(level: Level, json: bool) {
     };
     // kube's own error level carries no bodies; everything not named stays silent below `error`.
     let filter = EnvFilter::new(format!("error,kube=off,kube_client=off,hyper=off,reqwest=off,gitwarrant={ours}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour());
     // A second start (tests run several agents in one process) keeps the first subscriber.
     let started = if json { builder.json().flatten_event(true).try_init() } else { builder.compact().try_init() };
     drop(started);
+}
+
+/// Only for a person at a terminal, who has not asked for none. Source: no-color.org.
+fn colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|said| said.is_empty())
 }

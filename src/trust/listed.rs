@@ -60,6 +60,29 @@ impl Policy {
         absent
     }
 
+    /// How many people could sign now, where the threshold asks for more of them: nothing at all would be accepted.
+    ///
+    /// `None` too where nobody can tell from here: with authorities, patterns, or signers in the repository.
+    pub fn short_of_threshold(&self, now: Timestamp) -> Option<(usize, usize)> {
+        let keys: Vec<ListedKey> = self.keys(now).into_iter().filter(|key| key.fault.is_none()).collect();
+        let names = || keys.iter().flat_map(|key| &key.principals);
+        if self.threshold <= 1
+            || self.in_repository.is_some()
+            || keys.iter().any(|key| key.authority)
+            || names().any(|name| name.contains(['*', '?', '!']))
+        {
+            return None;
+        }
+        let person = |key: &&ListedKey| !key.principals.iter().any(|name| self.merge_only.contains(name));
+        let people: Vec<&ListedKey> = keys.iter().filter(person).collect();
+        let mut names: Vec<&String> = people.iter().flat_map(|key| &key.principals).collect();
+        names.sort();
+        names.dedup();
+        // A person may have several keys, and a key several names.
+        let most = names.len().min(people.len());
+        (most < self.threshold).then_some((most, self.threshold))
+    }
+
     fn ssh_key(&self, line: &super::allowed_signers::Line, now: Timestamp) -> ListedKey {
         let (after, before) = line.window();
         let fault = if self.revoked.withdraws(&Presented::Key(line.key.clone())) {

@@ -89,3 +89,24 @@ fn keys_that_cannot_sign_any_more_are_findings() {
     assert!(value["findings"][0].as_str().unwrap().contains("expired"), "{value}");
     assert_eq!(keys("list", &dir.path().join("absent"), &[]).status.code(), Some(2));
 }
+
+#[test]
+fn a_threshold_that_nobody_can_meet_is_a_finding() {
+    let (signers, dir) = (Signers::new(), tempfile::tempdir().unwrap());
+    let (alice, bob) = (signers.ssh_key("alice", "ed25519"), signers.ssh_key("bob", "ed25519"));
+    let file = dir.path().join("repository.yaml");
+    for (threshold, code) in [(2, Some(0)), (5, Some(1))] {
+        let repository = json!({
+            "apiVersion": "gitwarrant.io/v1alpha1", "kind": "Repository", "metadata": {"name": "fleet"},
+            "spec": {"url": "https://git.example.org/fleet.git", "ref": {"branch": "main"}, "trust": {
+                "root": "4f1c2d9e00112233445566778899aabbccddeeff", "threshold": threshold,
+                "signers": {"allowedSigners": Signers::allowed_signers(&[&alice, &bob])},
+            }},
+        });
+        std::fs::write(&file, repository.to_string()).unwrap();
+        let output = keys("check", &file, &[]);
+        assert_eq!(output.status.code(), code, "{output:?}");
+        let finding = "✗ spec.trust.threshold: 5 people have to sign, and only 2 can; every head would be refused\n";
+        assert_eq!(shown(&output.stdout), if threshold == 5 { finding } else { "" });
+    }
+}

@@ -200,6 +200,20 @@ fn unreadable_trust_is_a_finding_and_a_missing_file_a_failure() {
 }
 
 #[test]
+fn a_misspelt_field_has_its_file_and_line() {
+    let scene = Scene::new();
+    let written = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: s}\n---\napiVersion: gitwarrant.io/v1alpha1\n\
+                kind: Repository\nmetadata: {name: fleet}\nspec:\n  url: https://git.example.org/fleet.git\n  \
+                ref: {branch: main}\n  trust:\n    signerFrom: [{configMap: s}]\n";
+    std::fs::write(scene.file(), written).unwrap();
+    let output = scene.verify(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let talk = text(&output.stderr);
+    assert!(talk.contains(&format!("{}:12: ", scene.file().display())), "{talk}");
+    assert!(talk.contains("unknown field `signerFrom`"), "{talk}");
+}
+
+#[test]
 fn what_a_folder_draws_in_is_judged_with_it() {
     let scene = Scene::new();
     let bob = scene.signers.ssh_key("bob@example.org", "ed25519");
@@ -233,8 +247,17 @@ fn every_code_is_explained() {
         let same = gitwarrant(&["verify", "--explain", code]).output().unwrap();
         assert_eq!(one.stdout, same.stdout, "{code}");
     }
-    assert!(list.lines().count() > 30 && list.contains("unsigned "));
+    assert!(list.lines().count() > 30 && list.contains("unsigned ") && list.contains("plain-secret "));
     let unknown = gitwarrant(&["explain", "signed"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).starts_with("error[unknown-code]"));
+}
+
+#[test]
+fn a_reader_who_leaves_ends_it_without_a_word() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = gitwarrant(&["explain"]).stdout(writer).output().unwrap();
+    // 128 and the number of SIGPIPE, as of a program that knows nothing of it.
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(141), ""));
 }

@@ -44,7 +44,7 @@ fn reconcile_follows_the_turn_to_its_end_and_says_what_came_of_it() {
         let (code, line) = reconciled(scene);
         assert_eq!(code, Some(1));
         assert!(line.starts_with(&format!("Sync/app: Unsigned: commit {}", &bad[..7])), "{line}");
-        assert!(line.ends_with(&format!("applied stays main@{next}\n")), "{line}");
+        assert!(line.ends_with(&format!("main@{next} stays applied\n")), "{line}");
         let rest = json!({"spec": {"suspend": true}});
         scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&rest)).await.unwrap();
         let (code, line) = reconciled(scene);
