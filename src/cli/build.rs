@@ -197,15 +197,12 @@ fn refused(before: &str, console: Console<'_>, errors: &kustomize::Errors) -> Ou
 /// What stands before every path of a message, so that it leads there from the working folder.
 fn from_here(top: &Path) -> String {
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
-    let shared = here.ancestors().find(|folder| top.starts_with(folder) && folder.parent().is_some());
-    let up = shared.and_then(|shared| here.strip_prefix(shared).ok()).map(|up| up.components().count());
-    let path = match (shared.and_then(|shared| top.strip_prefix(shared).ok()), up) {
-        (Some(down), Some(up)) => {
-            std::iter::repeat_n("..", up).chain(down.to_str()).filter(|part| !part.is_empty()).collect()
-        }
-        _ => top.to_owned(),
-    };
-    if path.as_os_str().is_empty() { String::new() } else { format!("{}/", path.display()) }
+    match (top.strip_prefix(&here), here.strip_prefix(top)) {
+        (Ok(below), _) if below.as_os_str().is_empty() => String::new(),
+        (Ok(below), _) => format!("{}/", below.display()),
+        (Err(_), Ok(above)) => "../".repeat(above.components().count()),
+        (Err(_), Err(_)) => format!("{}/", top.display()),
+    }
 }
 
 type Gathered = Result<(Sources<Local>, RepoPath), kustomize::Errors>;

@@ -19,7 +19,7 @@ pub struct Args {
     /// Where the cluster finds the repository [default: remote `origin`]
     #[arg(long)]
     url: Option<String>,
-    /// Name of the Repository [default: the last part of the url]
+    /// Name of the Repository; its signers are in the ConfigMap NAME-signers [default: the last part of the url]
     #[arg(long)]
     name: Option<String>,
     /// Form of the manifest

@@ -165,7 +165,8 @@ impl Error {
     /// Finds its line in `text`, the kustomization at `file`, if it says what of it it is about.
     #[must_use]
     pub fn found_in(mut self, text: &str, file: &RepoPath) -> Self {
-        if let Some(about) = self.about.take() {
+        // The fields that a Sync lays over a kustomization are in no file.
+        if let Some(about) = self.about.take().filter(|_| !file.is_root()) {
             self.place = Some(Place { file: file.clone(), line: written::line(text, &about) });
         }
         self

@@ -103,7 +103,7 @@ fn a_threshold_that_nobody_can_meet_is_a_finding() {
                 "signers": {"allowedSigners": Signers::allowed_signers(&[&alice, &bob])},
             }},
         });
-        std::fs::write(&file, repository.to_string()).unwrap();
+        std::fs::write(&file, serde_yaml::to_string(&repository).unwrap()).unwrap();
         let output = keys("check", &file, &[]);
         assert_eq!(output.status.code(), code, "{output:?}");
         let finding = "✗ spec.trust.threshold: 5 people have to sign, and only 2 can; every head would be refused\n";
