@@ -33,7 +33,7 @@ pub fn twice(text: &str) -> Vec<(String, u32, u32)> {
     let Some(Raw { kind: Kind::Map(entries), .. }) = first(text) else { return Vec::new() };
     let mut lines: HashMap<&str, u32> = HashMap::new();
     let mut found: Vec<(String, u32, u32)> = Vec::new();
-    for (key, at) in entries.iter().filter_map(|entry| key(entry)) {
+    for (key, at) in entries.iter().filter_map(key) {
         match (lines.get(key), found.iter_mut().find(|(name, ..)| name == key)) {
             (None, _) => drop(lines.insert(key, at)),
             (Some(_), Some((.., last))) => *last = at,
