@@ -24,6 +24,9 @@ use super::schedule::{Agenda, Next};
 use super::serve::{Served, listen, serve};
 use super::{repository, sync};
 
+/// Longest sleep while nothing is due or nothing may begin; whatever happens ends it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
 /// Wait after a panic: the same input will most likely panic again.
 const AFTER_PANIC: Duration = Duration::from_secs(300);
 
@@ -135,8 +138,12 @@ impl Round {
         let mut lists = Lists::default();
         let mut end = std::pin::pin!(told_to_end());
         loop {
-            self.start_due();
-            let sleep = self.until_next();
+            let sleep = if lists.are_whole() {
+                self.start_due();
+                self.until_next()
+            } else {
+                LONGEST_SLEEP
+            };
             tokio::select! {
                 event = next(&mut repositories) => lists.repositories |= self.take(event, &mut lists.seen_repositories, Kind::Repository),
                 event = next(&mut syncs) => lists.syncs |= self.take(event, &mut lists.seen_syncs, Kind::Sync),
@@ -147,7 +154,7 @@ impl Round {
                 () = tokio::time::sleep(sleep) => {}
                 () = &mut end => break,
             }
-            if lists.repositories && lists.syncs {
+            if lists.are_whole() {
                 self.ready.store(true, Ordering::Release);
             }
         }
@@ -275,11 +282,10 @@ impl Round {
     }
 
     fn until_next(&self) -> Duration {
-        let longest = Duration::from_secs(3600);
         if self.at_work() >= usize::from(self.desk.settings.concurrency) {
-            return longest;
+            return LONGEST_SLEEP;
         }
-        self.agenda.next_due().map_or(longest, |due| due.saturating_sub(self.now()).min(longest))
+        self.agenda.next_due().map_or(LONGEST_SLEEP, |due| due.saturating_sub(self.now()).min(LONGEST_SLEEP))
     }
 }
 
@@ -318,6 +324,13 @@ struct Lists {
     syncs: bool,
     seen_repositories: Vec<Key>,
     seen_syncs: Vec<Key>,
+}
+
+impl Lists {
+    /// Before that a Repository which was not shown yet would be taken for one that does not exist.
+    fn are_whole(&self) -> bool {
+        self.repositories && self.syncs
+    }
 }
 
 /// The kinds that have turns.

@@ -11,14 +11,14 @@ use crate::secret::Secret;
 #[derive(clap::Args)]
 pub(super) struct KeyFiles {
     /// A file of age identities; also the file that `SOPS_AGE_KEY_FILE` names, and the identities in `SOPS_AGE_KEY`
-    #[arg(long, value_name = "FILE")]
-    age_key_file: Vec<PathBuf>,
+    #[arg(long = "age-key-file", value_name = "FILE")]
+    age: Vec<PathBuf>,
     /// A file of armored OpenPGP private keys, without a passphrase
-    #[arg(long, value_name = "FILE")]
-    pgp_key_file: Vec<PathBuf>,
+    #[arg(long = "pgp-key-file", value_name = "FILE")]
+    pgp: Vec<PathBuf>,
     /// An OpenSSH private key that age encrypts for, without a passphrase; also that of `SOPS_AGE_SSH_PRIVATE_KEY_FILE`
-    #[arg(long, value_name = "FILE")]
-    ssh_key_file: Vec<PathBuf>,
+    #[arg(long = "ssh-key-file", value_name = "FILE")]
+    ssh: Vec<PathBuf>,
 }
 
 impl KeyFiles {
@@ -36,7 +36,7 @@ impl KeyFiles {
     /// The keys of the flags and of the environment, named as in a Secret.
     fn read(&self) -> Result<Vec<(String, Secret)>, Failure> {
         let mut files = Vec::new();
-        let flags = [(&self.age_key_file, AGE), (&self.pgp_key_file, PGP), (&self.ssh_key_file, SSH)];
+        let flags = [(&self.age, AGE), (&self.pgp, PGP), (&self.ssh, SSH)];
         for (paths, suffix) in flags {
             for path in paths {
                 files.push((format!("{}{suffix}", path.display()), read_key(path)?));

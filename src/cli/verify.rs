@@ -132,7 +132,7 @@ fn believed(policy: &Policy, now: Timestamp) -> String {
         (None, count) => format!("{count} signers"),
     };
     let forges = people.iter().filter(|name| policy.is_merge_only(name));
-    let forges: String = forges.map(|name| format!(", {}: merges only", plain(name))).collect();
+    let forges = forges.map(|name| format!(", {}: merges only", plain(name))).collect::<Vec<_>>().concat();
     format!("{:?}, {signers}{forges}", policy.mode())
 }
 

@@ -165,7 +165,7 @@ impl<O: Origin> Walk<'_, O> {
     /// An error about a path, at the line of the kustomization that names it.
     fn listed(&mut self, folder: &Folder<'_>, written: &str, error: Error) {
         let file = folder.kustomization().ok().flatten();
-        let text = file.and_then(|file| Some((String::from_utf8(self.tree.read(&file).ok()?.to_vec()).ok()?, file)));
+        let text = file.and_then(|file| Some((String::from_utf8(self.tree.read(&file).ok()?.clone()).ok()?, file)));
         self.errors.push(match text {
             Some((text, file)) => error.about(About::Entry(written.to_owned())).found_in(&text, &file),
             None => error,

@@ -1,5 +1,7 @@
 //! Which values of a file are encrypted.
 
+use std::fmt::Write as _;
+
 use regex::{Regex, RegexBuilder};
 
 use super::error::Fault;
@@ -246,7 +248,7 @@ fn push_brackets<'a>(out: &mut String, text: &'a str) -> Option<&'a str> {
         if let Some(end) = rest.strip_prefix('-').filter(|end| !end.is_empty() && !end.starts_with(']')) {
             (high, rest) = class_char(end)?;
         }
-        out.push_str(&format!("\\x{{{:x}}}-\\x{{{:x}}}", u32::from(low), u32::from(high)));
+        drop(write!(out, "\\x{{{:x}}}-\\x{{{:x}}}", u32::from(low), u32::from(high)));
     }
 }
 

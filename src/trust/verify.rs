@@ -137,7 +137,7 @@ impl Subject<'_> {
             judged.push(signer.judged(*id));
             if id == head {
                 head_signer = Some(signer);
-            } else if judged.len() % checkpoint::EVERY == 0 {
+            } else if judged.len().is_multiple_of(checkpoint::EVERY) {
                 // Parents come before their children: all that this one descends from has been judged.
                 Checkpoint::new(self.policy, id, base, since).into_iter().for_each(self.reached);
             }

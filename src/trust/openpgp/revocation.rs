@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use sequoia_openpgp::cert::prelude::KeyAmalgamation;
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::policy::Policy;
 use sequoia_openpgp::types::RevocationType;
@@ -15,9 +16,9 @@ use sequoia_openpgp::{Cert, Fingerprint, KeyHandle};
 pub(super) fn is_revoked(cert: &Cert, own: &Fingerprint, policy: &dyn Policy, at: SystemTime) -> bool {
     let primary = cert.primary_key();
     let subkey = cert.keys().subkeys().find(|subkey| subkey.key().fingerprint() == *own);
-    let of_subkey = subkey.iter().flat_map(|subkey| subkey.self_revocations());
+    let of_subkey = subkey.iter().flat_map(KeyAmalgamation::self_revocations);
     let mut by_itself = primary.self_revocations().chain(of_subkey);
-    let of_subkey = subkey.iter().flat_map(|subkey| subkey.other_revocations());
+    let of_subkey = subkey.iter().flat_map(KeyAmalgamation::other_revocations);
     let mut by_others = primary.other_revocations().chain(of_subkey);
     by_itself.any(|revocation| withdraws(revocation, at))
         || by_others.any(|revocation| withdraws(revocation, at) && is_appointed(cert, revocation, policy))
