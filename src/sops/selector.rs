@@ -1,7 +1,5 @@
 //! Which values of a file are encrypted.
 
-use std::fmt::Write as _;
-
 use regex::{Regex, RegexBuilder};
 
 use super::error::Fault;
@@ -248,7 +246,8 @@ fn push_brackets<'a>(out: &mut String, text: &'a str) -> Option<&'a str> {
         if let Some(end) = rest.strip_prefix('-').filter(|end| !end.is_empty() && !end.starts_with(']')) {
             (high, rest) = class_char(end)?;
         }
-        drop(write!(out, "\\x{{{:x}}}-\\x{{{:x}}}", u32::from(low), u32::from(high)));
+        let bound = |c: char| format!("\\x{{{:x}}}", u32::from(c));
+        out.extend([bound(low), "-".to_owned(), bound(high)]);
     }
 }
 
