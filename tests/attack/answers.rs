@@ -39,7 +39,7 @@ fn garbage_in_place_of_a_pack_is_an_error_and_leaves_nothing() {
         "000a\u{2}wait\n0000",
         "0005\u{1}0005\u{1}0000",
         // A pack of no objects, cut and with a wrong checksum.
-        "0011\u{1}PACK\0\0\0\u{2}\0\0\0\00000",
+        "0011\u{1}PACK\0\0\0\u{2}\0\0\0\u{0}0000",
         "0015\u{1}PACK\0\0\0\u{2}\0\0\0\0aaaa0000",
     ] {
         scene.server.bend(Bend::Send(format!("{begin}{garbage}").into_bytes()));

@@ -132,7 +132,7 @@ struct Forge {
     loom: Loom,
     folder: tempfile::TempDir,
     alice: PrivateKey,
-    forge: PrivateKey,
+    key: PrivateKey,
     allowed: String,
 }
 
@@ -152,7 +152,7 @@ impl Forge {
         let [alice, forge] = [&alice, &forge].map(private);
         let folder = tempfile::tempdir().unwrap();
         run(git(folder.path()).args(["init", "--quiet", "."]));
-        Self { loom: Loom::default(), folder, alice, forge, allowed }
+        Self { loom: Loom::default(), folder, alice, key: forge, allowed }
     }
 
     fn weave(&self, fork: &Fork) -> Woven {
@@ -167,8 +167,7 @@ impl Forge {
 
     fn merge(&self, woven: &Woven, tree: Oid) -> Oid {
         let parents = [woven.ours, woven.theirs];
-        self.loom
-            .commit(&Thread { tree, parents: &parents, date: THEN + 2 * HOUR, message: "merge" }, Some(&self.forge))
+        self.loom.commit(&Thread { tree, parents: &parents, date: THEN + 2 * HOUR, message: "merge" }, Some(&self.key))
     }
 
     fn store(&self) -> Objects {
@@ -265,8 +264,8 @@ fn a_forges_merge_is_what_git_makes_of_it_and_nothing_else() {
     for (seed, woven) in seeds.iter().zip(&forks) {
         let (plain, (moved, moved_clean)) = (forge.without_renames(woven), forge.by_git(woven));
         let follows = |tree: &Oid| moved_clean && *tree == moved;
-        let trees: BTreeSet<Oid> = woven.trees.into_iter().chain(plain).chain([moved]).collect();
-        for tree in trees {
+        let results: BTreeSet<Oid> = woven.trees.into_iter().chain(plain).chain([moved]).collect();
+        for tree in results {
             let mechanical = plain == Some(tree) || follows(&tree);
             tries.push((*seed, woven.base, forge.merge(woven, tree), mechanical, plain == Some(tree)));
         }

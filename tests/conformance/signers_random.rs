@@ -107,17 +107,17 @@ impl Bench {
             bench.commits.push(commit);
         }
         let [alice, bob, ..] = &publics;
-        let (kind, blob) = (alice.split(' ').next().unwrap(), alice.split(' ').nth(1).unwrap());
+        let (kind, encoded) = (alice.split(' ').next().unwrap(), alice.split(' ').nth(1).unwrap());
         bench.odd_keys = vec![
             certificate.clone(),
-            format!("ssh-rsa {blob}"),
-            format!("{kind} {}", &blob[..blob.len() - 4]),
-            format!("{kind} {}", &blob[..40]),
-            format!("{kind}{blob}"),
-            format!("ED25519 {blob}"),
+            format!("ssh-rsa {encoded}"),
+            format!("{kind} {}", &encoded[..encoded.len() - 4]),
+            format!("{kind} {}", &encoded[..40]),
+            format!("{kind}{encoded}"),
+            format!("ED25519 {encoded}"),
             kind.to_owned(),
-            blob.to_owned(),
-            format!("{kind} {blob}===="),
+            encoded.to_owned(),
+            format!("{kind} {encoded}===="),
         ];
         for orders in [
             alice.clone(),
@@ -197,7 +197,7 @@ impl Bench {
             text.push_str(&line);
             text.push('\n');
             plain &= alike;
-            text.push_str(*random.one(&["", "", "# nobody\n", "\n", "  \t# x\n"]));
+            text.push_str(random.one(&["", "", "# nobody\n", "\n", "  \t# x\n"]));
         }
         if random.below(4) == 0 {
             text.pop();

@@ -145,7 +145,7 @@ fn bent_ssh_signatures_are_not_believed() {
 /// A signature packet of gpg without what nobody signs: all that is hashed, and the beginning of the digest with the
 /// numbers.
 fn signed_parts(packet: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let body = if packet[0] & 3 == 0 { 2 } else { 3 };
+    let body = if packet[0].trailing_zeros() >= 2 { 2 } else { 3 };
     let length = |at: usize| usize::from(packet[at]) * 256 + usize::from(packet[at + 1]);
     let unsigned = body + 6 + length(body + 4);
     (packet[body..unsigned].to_vec(), packet[unsigned + 2 + length(unsigned)..].to_vec())

@@ -211,8 +211,13 @@ impl Shared {
             Bend::Status(status) => return plain(*status, Vec::new()),
             Bend::Redirect(to) => return plain(301, vec![("Location".to_owned(), to.clone())]),
             Bend::Stall => return Ok(None),
-            Bend::Straight | Bend::Cut(_) | Bend::Flip(_) | Bend::Say(_) => {}
-            Bend::Send(_) | Bend::Boast(..) | Bend::Swap(..) => {}
+            Bend::Straight
+            | Bend::Cut(_)
+            | Bend::Flip(_)
+            | Bend::Say(_)
+            | Bend::Send(_)
+            | Bend::Boast(..)
+            | Bend::Swap(..) => {}
         }
         let allowed = match &*self.guard.lock().unwrap() {
             Guard::Open => true,

@@ -109,6 +109,7 @@ impl Making {
     }
 
     /// Adds one thing to the kustomization.
+    #[allow(clippy::too_many_lines, reason = "one table of changes, read as one")]
     fn change(&mut self, folder: &str, objects: &[Written], fields: &mut Map<String, Value>) {
         let random = &mut self.random;
         // Each layer adds keys of its own: kustomize shares what it adds between fields, and changes them all with one.
