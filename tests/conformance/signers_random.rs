@@ -197,7 +197,8 @@ impl Bench {
             text.push_str(&line);
             text.push('\n');
             plain &= alike;
-            text.push_str(random.one(&["", "", "# nobody\n", "\n", "  \t# x\n"]));
+            let between = *random.one(&["", "", "# nobody\n", "\n", "  \t# x\n"]);
+            text.push_str(between);
         }
         if random.below(4) == 0 {
             text.pop();
