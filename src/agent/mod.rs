@@ -9,6 +9,7 @@ mod desk;
 mod error;
 mod events;
 mod idle;
+mod judge;
 mod layer;
 mod mirrors;
 mod outcome;
@@ -25,6 +26,7 @@ mod serve;
 mod status;
 mod sync;
 mod verdict;
+mod wait;
 mod warrant;
 
 pub use error::Error;

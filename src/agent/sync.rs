@@ -6,30 +6,28 @@ use std::time::{Duration, Instant};
 use futures::future::OptionFuture;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::api::{self, Repository, Sync};
 use crate::cluster::{Acting, Cluster};
-use crate::git::{Commit, Fetched, Oid};
+use crate::git::{Fetched, Oid};
 use crate::keysource::Keyring;
 use crate::kustomize;
 use crate::model::RepoPath;
-use crate::policy::{Admitted, Agent, Limits, OwnObjects, PlainSecrets};
-use crate::telemetry;
-use crate::trust::{Base, Policy, Signed};
+use crate::policy::{Agent, Limits, OwnObjects, PlainSecrets};
+use crate::trust::{Base, Policy};
 
 use super::bring::{Purpose, Stale, Unbrought, changes};
-use super::desk::{Desk, Memory, Reviewed, policy};
+use super::desk::{Desk, Memory, policy};
+use super::judge::reviewing;
 use super::layer;
 use super::mirrors::Polled;
-use super::outcome::{Outcome, named};
-use super::prepare::{Held, Stage, Wanted, prepare, review};
-use super::progress;
+use super::outcome::Outcome;
+use super::prepare::{Held, Wanted};
 use super::record::inventory;
-use super::report::{progress, report, report_unreadable};
+use super::report::{report, report_unreadable};
 use super::run::Key;
 use super::schedule::Next;
-use super::status::{Holds, reason};
 use super::verdict;
 use super::warrant::Ledger;
 
@@ -65,17 +63,11 @@ pub(super) async fn broke_down(desk: &Arc<Desk>, object: &DynamicObject) {
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Between two records of how far judging came.
-const RECORD_PAUSE: Duration = Duration::from_secs(5);
-
-/// Between two looks at the health of what was applied.
-const HEALTH_PAUSE: Duration = Duration::from_millis(500);
-
 pub(super) struct Work<'a> {
     pub(super) desk: &'a Arc<Desk>,
     pub(super) sync: &'a Sync,
-    begun: Instant,
-    timeout: Duration,
+    pub(super) begun: Instant,
+    pub(super) timeout: Duration,
 }
 
 impl Work<'_> {
@@ -145,7 +137,7 @@ impl Work<'_> {
         Err(Outcome::stalled("namespace-not-allowed", message))
     }
 
-    fn key(&self) -> Key {
+    pub(super) fn key(&self) -> Key {
         Key::Sync(self.sync.namespace().unwrap_or_default(), self.sync.name_any())
     }
 
@@ -255,89 +247,6 @@ impl Work<'_> {
         memory.watch = cluster.watch(&inventory(ledger.spec()), memory.watch.take(), wake).await;
     }
 
-    /// Judges what is applied again where the policy is another one than it was found good by. What comes of it is
-    /// remembered to be told, and nothing is done about it: what runs, runs.
-    async fn look_again(&self, polled: &Polled, ledger: &Ledger, memory: &mut Memory, wanted: Wanted) -> Wanted {
-        let spec = ledger.spec();
-        let digest = wanted.policy.digest().to_owned();
-        let of = reviewing(ledger, &wanted);
-        if memory.reviewed.as_ref().is_some_and(|reviewed| reviewed.of == of) {
-            return wanted;
-        }
-        let (Some(applied), Some(reference)) = (wanted.base.applied, &spec.reference) else {
-            memory.reviewed = Some(Reviewed { of, distrusted: None });
-            return wanted;
-        };
-        if spec.policy_digest.as_ref() == Some(&digest) {
-            memory.reviewed = Some(Reviewed { of, distrusted: None });
-            return wanted;
-        }
-        let Some(fetched) = polled.at_commit(applied, reference) else { return wanted };
-        let Ok(alone) = Arc::clone(&memory.judging).try_lock_owned() else { return wanted };
-        let wanted = Arc::new(wanted);
-        let lent = Arc::clone(&wanted);
-        let judged = tokio::task::spawn_blocking(move || {
-            let judged = review(fetched, &lent);
-            drop((lent, alone));
-            judged
-        })
-        .await;
-        let distrusted = match judged {
-            Ok(Ok(())) => None,
-            // Its files cannot be told under this path, so nor can who may change them; the head is refused for that.
-            Ok(Err(Held { stage: Stage::Rendering, .. })) => return returned(wanted),
-            Ok(Err(held)) => {
-                let message = format!(
-                    "what is applied would not be believed today: {}. It stays applied. Look at what it changed and revert that; this is said until its signer is trusted again or trust.root is the commit that is applied",
-                    held.message
-                );
-                Some(Holds::yes(reason(&held.code), message))
-            }
-            Err(_panic) => {
-                self.desk.metrics.panic(telemetry::Stage::Judge);
-                Some(Holds::yes("Panic", "judging what is applied broke down; please report it"))
-            }
-        };
-        if let Some(distrusted) = &distrusted {
-            let name = self.sync.name_any();
-            warn!(sync = %name, reason = %distrusted.reason, message = %distrusted.message, "what is applied would not be believed today");
-        }
-        memory.reviewed = Some(Reviewed { of, distrusted });
-        returned(wanted)
-    }
-
-    /// Waits, where the Sync says so, until what was applied works; the turn's own timeout bounds it.
-    async fn with_health(&self, cluster: &Acting, ledger: &Ledger, memory: &mut Memory, outcome: Outcome) -> Outcome {
-        if !self.sync.spec.wait {
-            return outcome;
-        }
-        let recorded = inventory(ledger.spec());
-        let moves = outcome.moves(self.sync.status.as_ref());
-        let mut told = String::new();
-        // Whoever only waits takes nobody's place.
-        let _idle = self.desk.idle.begin();
-        loop {
-            match cluster.health(&recorded).await {
-                Ok(unhealthy) if unhealthy.is_empty() => return outcome.healthy(),
-                Ok(unhealthy) if unhealthy.iter().any(|one| one.failed) => return outcome.unhealthy(&unhealthy),
-                Ok(unhealthy) if self.begun.elapsed() + HEALTH_PAUSE * 4 > self.timeout => {
-                    return outcome.unhealthy(&unhealthy);
-                }
-                // A newer commit may be what makes it work.
-                Ok(unhealthy) if self.desk.is_called(&self.key()) => return outcome.interrupted(&unhealthy),
-                Ok(unhealthy) => {
-                    let waits_for = named(&unhealthy);
-                    if moves && told != waits_for {
-                        progress(self.desk, self.sync, memory, &outcome, &waits_for).await;
-                        told = waits_for;
-                    }
-                    tokio::time::sleep(HEALTH_PAUSE).await;
-                }
-                Err(error) => return outcome.health_unknown(&error),
-            }
-        }
-    }
-
     /// Everything that decides what a turn does: while it is the same, and the cluster is, there is nothing to do.
     async fn settled(&self, repository: &Repository, policy: &Policy, polled: &Polled) -> Option<String> {
         let (commit, _) = polled.head.as_ref().ok()?;
@@ -405,55 +314,6 @@ impl Work<'_> {
         let now = self.desk.clock.now();
         Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now, progress, reviewing })
     }
-
-    /// As [`Self::judge`]; where it takes long, how far it came is recorded meanwhile.
-    async fn judge_on_record(
-        &self,
-        fetched: Fetched<Commit>,
-        wanted: Wanted,
-        judging: &Arc<tokio::sync::Mutex<()>>,
-        ledger: &mut Ledger,
-    ) -> (Result<Admitted<Signed>, Held>, Wanted) {
-        let progress = wanted.progress.clone();
-        let mut told = progress.last();
-        let mut judged = std::pin::pin!(self.judge(fetched, wanted, judging));
-        loop {
-            let reached = tokio::select! {
-                judged = &mut judged => return judged,
-                reached = progress.next(told.as_ref(), RECORD_PAUSE) => reached,
-            };
-            let written = ledger.settle(|spec| spec.judged_up_to = Some(progress::recorded(&reached))).await;
-            if let Err(error) = written {
-                warn!(%error, "how far judging came is not recorded; after a restart it begins again");
-                return judged.await;
-            }
-            told = Some(reached);
-        }
-    }
-
-    /// Judges in a thread of its own; a panic there is a refusal.
-    pub(super) async fn judge(
-        &self,
-        fetched: Fetched<Commit>,
-        wanted: Wanted,
-        judging: &Arc<tokio::sync::Mutex<()>>,
-    ) -> (Result<Admitted<Signed>, Held>, Wanted) {
-        let Ok(alone) = Arc::clone(judging).try_lock_owned() else { return (Err(Held::still_judging()), wanted) };
-        let wanted = Arc::new(wanted);
-        let lent = Arc::clone(&wanted);
-        let head = fetched.what().head;
-        let judged = tokio::task::spawn_blocking(move || {
-            let judged = prepare(fetched, &lent);
-            drop((lent, alone));
-            judged
-        })
-        .await;
-        let result = judged.unwrap_or_else(|_panic| {
-            self.desk.metrics.panic(telemetry::Stage::Judge);
-            Err(Held::panicked(head))
-        });
-        (result, returned(wanted))
-    }
 }
 
 /// Who signed what is applied, and with which key, by the record.
@@ -461,14 +321,4 @@ fn recorded(ledger: &Ledger, head: &Oid) -> Option<(String, String)> {
     let spec = ledger.spec();
     let of_head = spec.applied.as_deref() == Some(head.to_string().as_str());
     spec.signers.first().filter(|_| of_head).map(|signature| (signature.signer.clone(), signature.key.clone()))
-}
-
-/// What a review is of: the commit that is applied, and the policy that is in force.
-fn reviewing(ledger: &Ledger, wanted: &Wanted) -> (String, String) {
-    (ledger.spec().applied.clone().unwrap_or_default(), wanted.policy.digest().to_owned())
-}
-
-/// What was lent to a thread that has ended.
-fn returned(wanted: Arc<Wanted>) -> Wanted {
-    Arc::try_unwrap(wanted).unwrap_or_else(|_| unreachable!("the thread that borrowed it has ended"))
 }

@@ -27,5 +27,6 @@ mod tls;
 mod traces;
 mod transport;
 mod trees;
+mod views;
 mod vouching;
 mod workdir;

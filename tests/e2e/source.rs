@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::{Scene, is, now};
 use super::stage::play;
@@ -115,5 +115,29 @@ fn pack_that_is_cut_or_bent_prunes_nothing() {
         shows_nothing(scene, "BadPack").await;
         scene.server.bend(Bend::Straight);
         recovers(scene).await;
+    });
+}
+
+#[test]
+fn server_that_shows_an_old_head_for_ever_is_called_stale_and_undoes_nothing() {
+    play("frozen", async |scene| {
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        let impatient = |repository: &mut Value, _: &mut Value| {
+            repository["spec"]["interval"] = json!("1s");
+            repository["spec"]["trust"]["maxStaleness"] = json!("5s");
+        };
+        scene.declare_with(impatient).await;
+        scene.applied(&commit).await;
+        // What the server answers from now on is what it answered before; the agent's own clock tells.
+        let stale = |object: &kube::api::DynamicObject| is(object, "Fresh", "False").is_some_and(|it| it.0 == "Stale");
+        scene.sync("Fresh=False, Stale", stale).await;
+        scene.repository("Fresh=False, Stale", stale).await;
+        assert_eq!(scene.value("limits").await.as_deref(), Some("12"), "something was pruned");
+        scene.holds("blue").await;
+        let patient = json!({"spec": {"trust": {"maxStaleness": "24h"}}});
+        let patch = (kube::api::PatchParams::default(), kube::api::Patch::Merge(&patient));
+        scene.repositories().patch(&scene.name, &patch.0, &patch.1).await.unwrap();
+        scene.sync("Fresh=True", |sync| is(sync, "Fresh", "True").is_some()).await;
     });
 }
