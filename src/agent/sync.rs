@@ -9,7 +9,7 @@ use kube::api::DynamicObject;
 use tracing::info;
 
 use crate::api::{self, Repository, Sync};
-use crate::cluster::{Acting, Cluster};
+use crate::cluster::Acting;
 use crate::git::{Fetched, Oid};
 use crate::keysource::Keyring;
 use crate::kustomize;
