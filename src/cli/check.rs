@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::decrypt::{read, told};
+use super::decrypt::read;
 use super::{Console, Failure, Outcome};
 use crate::keysource::Keyring;
 use crate::sops::{self, Check, Format, encrypted_as};
@@ -118,7 +118,7 @@ impl Found {
         }
         for (name, _, check) in &self.files {
             for warning in &check.warnings {
-                writeln!(console.talk, "warning: {name}: {}", told(*warning))?;
+                writeln!(console.talk, "warning: {name}: {warning}")?;
             }
             if let Some(error) = &check.refusal {
                 writeln!(console.talk, "error[{}]: {error}", error.code())?;
@@ -153,7 +153,7 @@ fn file(name: &str, format: Format, check: &Check) -> Value {
         "recipients": recipients.map(|(by, name)| json!({"provider": by.name(), "name": name})).collect::<Vec<_>>(),
         "openedBy": check.opened_by,
         "mac": check.mac,
-        "warnings": check.warnings.iter().map(|warning| told(*warning)).collect::<Vec<_>>(),
+        "warnings": check.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "error": check.refusal.as_ref().map(|error| json!({
             "code": error.code(),
             "class": format!("{:?}", error.class()),

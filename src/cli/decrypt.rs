@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::check::{self, Form};
 use super::key_files::KeyFiles;
 use super::{Console, Failure, Outcome};
-use crate::sops::{self, Format, Warning};
+use crate::sops::{self, Format};
 
 /// Arguments of `decrypt`.
 #[derive(clap::Args)]
@@ -52,22 +52,13 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
         Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
     };
     for warning in decrypted.warnings {
-        drop(writeln!(console.talk, "warning: {name}: {}", told(warning)));
+        drop(writeln!(console.talk, "warning: {name}: {warning}"));
     }
     // Not through the console: it takes escape sequences out, and these bytes must arrive as they are.
     let mut out = std::io::stdout().lock();
     let written = decrypted.text.expose(|plain| out.write_all(plain).and_then(|()| out.flush()));
     written.map_err(|error| Failure::because("output", "the plaintext could not be written", &error))?;
     Ok(Outcome::Fine)
-}
-
-/// A warning as a sentence.
-pub(super) fn told(warning: Warning) -> &'static str {
-    match warning {
-        Warning::MacOnlyEncrypted => {
-            "only encrypted values are authenticated; what stands in clear may have been changed"
-        }
-    }
 }
 
 fn refused(console: &mut Console<'_>, code: &str, message: &str) -> Outcome {

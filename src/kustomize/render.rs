@@ -1,7 +1,7 @@
 //! From opened files to the ordered list of objects.
 
 use crate::model::{Key, Node, Object, Place, RepoPath};
-use crate::sops::Opened;
+use crate::sops::{self, Opened};
 use crate::trust::Origin;
 
 use super::accumulate::Session;
@@ -31,6 +31,14 @@ pub struct Rendered<O: Origin> {
 /// Something that renders, and that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
+    /// An encrypted file opens, and something about it is weaker than it looks.
+    #[error("{file}: {warning}")]
+    Encrypted {
+        /// The file.
+        file: RepoPath,
+        /// What.
+        warning: sops::Warning,
+    },
     /// A field of a kustomization is there twice. kustomize says nothing, and takes the last one.
     #[error("{place}: `{field}` is there already, in line {first}; this one counts. Keep one of them")]
     FieldTwice {
@@ -94,6 +102,9 @@ pub fn render_under<O: Origin>(
     options: &Options,
 ) -> Result<Rendered<O>, Errors> {
     let mut warnings = twice(&opened);
+    let encrypted =
+        |(file, warning): &(RepoPath, sops::Warning)| Warning::Encrypted { file: file.clone(), warning: *warning };
+    warnings.extend(opened.warnings().iter().map(encrypted));
     let objects = objects(layer, &opened, path, *options, &mut warnings)?;
     if objects.is_empty() {
         let text = "nothing comes out of this kustomization";

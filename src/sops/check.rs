@@ -43,6 +43,7 @@ fn run(found: &mut Check, bytes: &[u8], format: Format, keys: &dyn KeySource) ->
     found.recipients = entries.map(|entry| (entry.provider, entry.recipient.clone())).collect();
     let key = data_key(&metadata, keys)?;
     found.opened_by.clone_from(&key.by);
+    strict::check_claims(&read.documents, format)?;
     found.warnings = open::open(&mut read.documents, &metadata, &key)?;
     found.mac = Some(true);
     strict::check(&read.documents)

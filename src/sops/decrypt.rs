@@ -32,6 +32,7 @@ fn run(bytes: &[u8], input: Format, output: Format, keys: &dyn KeySource) -> Res
     let mut read = formats::read(bytes, input)?;
     let metadata = Metadata::read(&read.block)?;
     let key = data_key(&metadata, keys)?;
+    strict::check_claims(&read.documents, input)?;
     let warnings = open::open(&mut read.documents, &metadata, &key)?;
     strict::check(&read.documents)?;
     Ok(Decrypted { text: formats::write(&read.documents, output)?, warnings })

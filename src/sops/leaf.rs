@@ -27,6 +27,17 @@ pub(super) enum Opened {
     Value(Sealed),
     /// A comment; in a list comments stand as elements.
     Comment(Secret),
+    /// Something that is not of the type which its envelope claims.
+    Misfit(Secret),
+}
+
+impl Opened {
+    /// What was encrypted.
+    pub(super) fn into_text(self) -> Secret {
+        match self {
+            Opened::Value(Sealed { text, .. }) | Opened::Comment(text) | Opened::Misfit(text) => text,
+        }
+    }
 }
 
 /// Bytes of a data key.
@@ -58,7 +69,11 @@ impl Cipher {
         match kind {
             Claim::Comment => Ok(Opened::Comment(text)),
             Claim::Bytes => Err(Fault::Policy("the type `bytes` is never written by sops and is refused")),
-            Claim::Value(kind) => Ok(Opened::Value(Sealed { text: canonical(text, kind)?, kind })),
+            Claim::Value(kind) => Ok(match canonical(&text, kind) {
+                None => Opened::Misfit(text),
+                Some(None) => Opened::Value(Sealed { text, kind }),
+                Some(Some(text)) => Opened::Value(Sealed { text, kind }),
+            }),
         }
     }
 
@@ -131,18 +146,22 @@ impl Envelope {
     }
 }
 
-/// The bytes that are hashed for a value of `kind`; refuses text that is not of it.
-fn canonical(text: Secret, kind: Kind) -> Result<Secret, Fault> {
-    let parsed = match kind {
-        Kind::Text => return Ok(text),
-        Kind::Int => text.expose(|bytes| canonical_of(bytes, |text| text.parse::<i64>().ok().map(|n| n.to_string()))),
-        Kind::Float => text.expose(|bytes| canonical_of(bytes, |text| floats::parse(text).map(floats::plain))),
-        Kind::Bool => text.expose(|bytes| canonical_of(bytes, |text| go_bool(text).map(bool_text))),
-        Kind::Time => {
-            text.expose(|bytes| canonical_of(bytes, |text| Stamp::rfc3339(text).map(|stamp| stamp.nanoseconds())))
-        }
-    };
-    parsed.ok_or(Fault::ValueMalformed("the decrypted value is not of the type its envelope claims"))
+/// The bytes that are hashed for a value of `kind`: its own (`Some(None)`) or others; `None` where it is not of that kind.
+fn canonical(text: &Secret, kind: Kind) -> Option<Option<Secret>> {
+    text.expose(|bytes| match kind {
+        Kind::Text => Some(None),
+        Kind::Int => canonical_of(bytes, |text| text.parse::<i64>().ok().map(|n| n.to_string())).map(Some),
+        Kind::Float => canonical_of(bytes, |text| floats::parse(text).map(floats::plain)).map(Some),
+        Kind::Bool => canonical_of(bytes, |text| go_bool(text).map(bool_text)).map(Some),
+        Kind::Time => canonical_of(bytes, |text| Stamp::rfc3339(text).map(|stamp| stamp.nanoseconds())).map(Some),
+    })
+}
+
+/// Whether `text` is an envelope whose value claims a type that is not text.
+pub(super) fn claims_no_text(text: &str) -> bool {
+    let inner = text.strip_prefix("ENC[AES256_GCM,").and_then(|rest| rest.strip_suffix(']'));
+    let claim = inner.and_then(|inner| inner.rsplit_once(",type:")).map(|(_, claim)| claim);
+    claim.is_some_and(|claim| matches!(claim, "int" | "float" | "bool" | "time"))
 }
 
 fn canonical_of(bytes: &[u8], parse: impl FnOnce(&str) -> Option<String>) -> Option<Secret> {
@@ -205,11 +224,25 @@ mod tests {
             (envelope.replace("ENC[", "enc["), "value-malformed"),
             (envelope.replace("type:str", "type:STR"), "value-malformed"),
             (envelope.replace("type:str", "type:bytes"), "policy"),
-            (envelope.replace("type:str", "type:int"), "value-malformed"),
             (envelope.replace("=,", ","), "value-malformed"),
         ] {
             assert_eq!(code(&bent, "a:"), expected);
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_claim_is_told_from_what_does_by_the_mac_alone() {
+        let claimed = |plain: &str, claim| {
+            let envelope = cipher().seal(&Secret::new(plain.into()), "str", "a:").unwrap().replace("type:str", claim);
+            match cipher().open(&envelope, "a:").unwrap() {
+                Opened::Value(_) => "fits",
+                Opened::Misfit(_) => "misfit",
+                Opened::Comment(_) => "comment",
+            }
+        };
+        assert_eq!([claimed("12", "type:int"), claimed("x", "type:int")], ["fits", "misfit"]);
+        assert_eq!([claimed("true", "type:bool"), claimed("yes", "type:bool")], ["fits", "misfit"]);
+        assert_eq!([claimed("x", "type:comment"), claimed("x", "type:time")], ["comment", "misfit"]);
     }
 
     #[test]

@@ -21,25 +21,39 @@ impl From<Fault> for Located {
 }
 
 /// Something of a file that is worth a warning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// `mac_only_encrypted`: whatever stands in clear may have been changed by anybody.
+    #[error("only encrypted values are authenticated; what stands in clear may have been changed")]
     MacOnlyEncrypted,
+}
+
+/// What a comment stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Map,
+    List,
 }
 
 /// Opens all `documents` in place.
 pub(super) fn open(documents: &mut [Branch], metadata: &Metadata, key: &DataKey) -> Result<Vec<Warning>, Located> {
     let cipher = Cipher::new(&key.key)?;
-    let mut walk = Walk { cipher: &cipher, mac: Mac::new(metadata.mac_covers), place: Place::new(&metadata.selector) };
+    let mut walk = Walk {
+        cipher: &cipher,
+        mac: Mac::new(metadata.mac_covers),
+        place: Place::new(&metadata.selector),
+        old: metadata.modified.as_str() < COMMENTS_HAVE_A_TYPE,
+        misfit: false,
+    };
     for document in documents.iter_mut() {
         walk.branch(document)?;
     }
     let expected = cipher.open(&metadata.mac, &metadata.modified).map_err(|_| Fault::MacUndecryptable)?;
     let same = match expected {
         Opened::Value(expected) => expected.text.same(&walk.mac.finish()),
-        Opened::Comment(_) => false,
+        Opened::Comment(_) | Opened::Misfit(_) => false,
     };
-    if !same {
+    if walk.misfit || !same {
         return Err(Fault::MacMismatch.into());
     }
     Ok(match metadata.mac_covers {
@@ -48,10 +62,19 @@ pub(super) fn open(documents: &mut [Branch], metadata: &Metadata, key: &DataKey)
     })
 }
 
+/// Files that were changed later have comments whose envelopes say so; until then sops wrote them as text. The MAC
+/// authenticates when that was.
+const COMMENTS_HAVE_A_TYPE: &str = "2019-01-01T00:00:00Z";
+
 struct Walk<'a> {
     cipher: &'a Cipher,
     mac: Mac,
     place: Place<'a>,
+    /// The file is of a time when comments were encrypted as text.
+    old: bool,
+    /// A value was not of the type it claims. Said as if the MAC were wrong, and only at the end: nothing authenticates
+    /// the claim, and whoever may edit it could otherwise ask about the value.
+    misfit: bool,
 }
 
 impl Walk<'_> {
@@ -59,7 +82,7 @@ impl Walk<'_> {
         self.place.enter();
         for entry in branch {
             match entry {
-                Entry::Comment(comment) => self.comment(comment)?,
+                Entry::Comment(comment) => self.comment(comment, Within::Map)?,
                 Entry::Pair { key, value } => {
                     self.place.push(key)?;
                     self.tree(value)?;
@@ -76,7 +99,7 @@ impl Walk<'_> {
         self.place.enter();
         for element in list {
             match element {
-                Element::Comment(comment) => self.comment(comment)?,
+                Element::Comment(comment) => self.comment(comment, Within::List)?,
                 Element::Value(value) => {
                     if let Some(comment) = self.leaf_or_deeper(value)? {
                         *element = Element::Comment(Comment { text: comment, inline: false });
@@ -126,11 +149,16 @@ impl Walk<'_> {
                 *tree = Tree::Leaf(Leaf::Sealed(value));
                 Ok(None)
             }
+            Opened::Misfit(text) => {
+                self.mac.encrypted(&text);
+                self.misfit = true;
+                Ok(None)
+            }
         }
     }
 
     /// Opens a comment; one that does not open stays as it stands. Nothing authenticates comments.
-    fn comment(&mut self, comment: &mut Comment) -> Result<(), Located> {
+    fn comment(&mut self, comment: &mut Comment, within: Within) -> Result<(), Located> {
         let Text::Open(text) = &comment.text else { return Ok(()) };
         self.place.met(text)?;
         if !self.place.encrypts(Subject::Comment) {
@@ -139,11 +167,13 @@ impl Walk<'_> {
         match self.cipher.open(text, self.place.bound()) {
             // sops forgets that a decrypted comment stood behind a value, and writes it above.
             Ok(Opened::Comment(opened)) => *comment = Comment { text: Text::Sealed(opened), inline: false },
-            Ok(Opened::Value(opened)) => {
-                // sops up to 3.0 wrote comments as `str`; it hashed them as well, and so does every reader.
-                self.mac.encrypted(&opened.text);
-                comment.text = Text::Sealed(opened.text);
+            // Hashed as a value, it would let whoever may edit the file take a value away under a good MAC.
+            Ok(opened) if self.old && within == Within::Map => {
+                let text = opened.into_text();
+                self.mac.encrypted(&text);
+                comment.text = Text::Sealed(text);
             }
+            Ok(_) => return Err(self.here(Fault::ValueMalformed("a value stands where a comment belongs"))),
             Err(fault @ Fault::Policy(_)) => return Err(self.here(fault)),
             Err(_) => {}
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::open::Warning;
 use crate::model::{Node, RepoPath};
 use crate::secret::Secret;
 use crate::trust::Origin;
@@ -28,13 +29,24 @@ pub enum Contents {
 pub struct Opened<O: Origin> {
     files: BTreeMap<RepoPath, File>,
     texts: BTreeMap<RepoPath, Secret>,
+    warnings: Vec<(RepoPath, Warning)>,
     origin: O,
 }
 
 impl<O: Origin> Opened<O> {
     /// Called by `unseal` when every MAC has held, and by nobody else.
-    pub(super) fn new(files: BTreeMap<RepoPath, File>, texts: BTreeMap<RepoPath, Secret>, origin: O) -> Self {
-        Self { files, texts, origin }
+    pub(super) fn new(
+        files: BTreeMap<RepoPath, File>,
+        texts: BTreeMap<RepoPath, Secret>,
+        warnings: Vec<(RepoPath, Warning)>,
+        origin: O,
+    ) -> Self {
+        Self { files, texts, warnings, origin }
+    }
+
+    /// What somebody should know about a file that was opened.
+    pub fn warnings(&self) -> &[(RepoPath, Warning)] {
+        &self.warnings
     }
 
     /// A file.

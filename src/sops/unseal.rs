@@ -7,7 +7,7 @@ use super::error::{Errors, Fault};
 use super::formats::{self, Encrypted, Format};
 use super::merge;
 use super::metadata::Metadata;
-use super::open::{self, Located};
+use super::open::{self, Located, Warning};
 use super::opened::{Contents, File, Opened};
 use super::strict;
 use super::tree::{self, Branch, Entry, Leaf, Plain, Tree, Typed};
@@ -24,28 +24,30 @@ pub fn unseal<O: Origin>(sources: Sources<O>, keys: &dyn KeySource) -> Result<Op
     let (files, origin) = sources.into_parts();
     let mut opened = BTreeMap::new();
     let mut texts = BTreeMap::new();
-    let mut errors = Vec::new();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for (path, bytes) in files {
         let Some(format) = encrypted_as(path.as_str(), &bytes) else {
             opened.insert(path, File::Plain(bytes));
             continue;
         };
         match open_file(&bytes, format, keys) {
-            Ok((contents, text)) => {
+            Ok((contents, text, of_it)) => {
+                warnings.extend(of_it.into_iter().map(|warning| (path.clone(), warning)));
                 opened.insert(path.clone(), File::Sealed(contents));
                 texts.insert(path, text);
             }
             Err(Located { fault, place }) => errors.push(fault.at(path.as_str(), place)),
         }
     }
-    if errors.is_empty() { Ok(Opened::new(opened, texts, origin)) } else { Err(Errors::new(errors)) }
+    if errors.is_empty() { Ok(Opened::new(opened, texts, warnings, origin)) } else { Err(Errors::new(errors)) }
 }
 
-fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<(Contents, Secret), Located> {
+fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<(Contents, Secret, Vec<Warning>), Located> {
     let Encrypted { mut documents, block } = formats::read(bytes, format)?;
     let metadata = Metadata::read(&block)?;
     let key = data_key(&metadata, keys)?;
-    open::open(&mut documents, &metadata, &key)?;
+    strict::check_claims(&documents, format)?;
+    let warnings = open::open(&mut documents, &metadata, &key)?;
     strict::check(&documents)?;
     let text = formats::write(&documents, format)?;
     if format == Format::Yaml {
@@ -65,7 +67,7 @@ fn open_file(bytes: &[u8], format: Format, keys: &dyn KeySource) -> Result<(Cont
         }
         Format::Binary => Contents::Blob(text.share()),
     };
-    Ok((contents, text))
+    Ok((contents, text, warnings))
 }
 
 /// The format that `bytes` are encrypted in, by what is in them; `None` for what is not encrypted.

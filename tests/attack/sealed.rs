@@ -1,15 +1,26 @@
 //! Whoever may edit an encrypted file and has no key for it: it stays shut, and costs no more than a good one.
 
+use std::collections::BTreeMap;
+
 use gitwarrant::keysource::{Keyring, age::generate};
-use gitwarrant::sops::{Format, Recipients, Terms, decrypt, seal};
+use gitwarrant::kustomize::{Options, gather, render};
+use gitwarrant::model::RepoPath;
+use gitwarrant::sops::{self, Format, Recipients, Terms, decrypt, seal};
+use gitwarrant::trust::Tree;
 
 /// A file for one key, and that key.
 fn sealed(plain: &str, format: Format) -> (String, Keyring) {
+    sealed_by(None, plain, format)
+}
+
+/// As [`sealed`], by a rule that says what is encrypted.
+fn sealed_by(selector: Option<(&str, &str)>, plain: &str, format: Format) -> (String, Keyring) {
     let (identity, recipient) = generate();
     let keys = Keyring::read(vec![("a.agekey".to_owned(), identity)]).unwrap();
     let groups = vec![Recipients { age: vec![recipient], pgp: Vec::new() }];
-    let terms = Terms { groups, ..Terms::default() };
-    (seal(plain.as_bytes(), format, &terms, jiff::Timestamp::UNIX_EPOCH).unwrap(), keys)
+    let selector = selector.map(|(field, rule)| (field.to_owned(), rule.to_owned()));
+    let terms = Terms { groups, selector, ..Terms::default() };
+    (seal(plain.as_bytes(), format, &terms, "2026-06-01T00:00:00Z".parse().unwrap()).unwrap(), keys)
 }
 
 fn outcome(file: &str, format: Format, keys: &Keyring) -> &'static str {
@@ -32,6 +43,81 @@ fn a_comment_of_a_type_that_sops_never_writes_is_refused_as_a_value_is() {
     let (good, keys) = sealed(&format!("# hello\n{SECRET}"), Format::Yaml);
     assert_eq!(outcome(&good, Format::Yaml, &keys), "opened");
     assert_eq!(outcome(&good.replace("type:comment", "type:bytes"), Format::Yaml, &keys), "policy");
+}
+
+#[test]
+fn a_value_cannot_be_turned_into_a_comment_that_the_mac_still_counts() {
+    let (good, keys) = sealed("deny:\n    - mallory\n    - trent\nmfa: required\n", Format::Yaml);
+    assert_eq!(outcome(&good, Format::Yaml, &keys), "opened");
+    let line = |start: &str| good.lines().find(|line| line.trim_start().starts_with(start)).unwrap().to_owned();
+    // In a list comments are bound to the same place as the elements; in a mapping, to that of a value in its stead.
+    let (element, value) = (line("- ENC["), line("mfa: "));
+    let in_list = good.replacen(&element, &element.replace("- ENC[", "#ENC["), 1);
+    let in_map =
+        good.replace(&value, &value.replace("mfa: ENC[", "mfa:\n    #ENC[")).replace("\nsops:", "\n    n: null\nsops:");
+    for bent in [in_list, in_map] {
+        assert_ne!(bent, good);
+        assert_eq!(outcome(&bent, Format::Yaml, &keys), "value-malformed", "{bent}");
+    }
+    let (good, keys) = sealed("[mfa]\nrequired = yes\nby = totp\n", Format::Ini);
+    let line = good.lines().find(|line| line.starts_with("required")).unwrap();
+    let envelope = &line[line.find("ENC[").unwrap()..];
+    let bent = good.replace(line, "").replace("[mfa]", &format!("[mfa:required]\n; {envelope}\nn =\n[mfa]"));
+    assert_eq!(outcome(&good, Format::Ini, &keys), "opened");
+    assert_eq!(outcome(&bent, Format::Ini, &keys), "value-malformed", "{bent}");
+}
+
+#[test]
+fn what_a_value_claims_to_be_asks_nothing_about_it() {
+    const CLAIMS: [&str; 4] = ["int", "float", "bool", "time"];
+    // Of a Secret, and of a file of texts: refused before anything is opened, whatever it is.
+    for (selector, plain, format) in [
+        (Some(("encrypted_regex", "^stringData$")), SECRET, Format::Yaml),
+        (None, "pin=1234\n", Format::Dotenv),
+        (None, "[a]\npin = 1234\n", Format::Ini),
+        (None, "1234", Format::Binary),
+    ] {
+        let (good, keys) = sealed_by(selector, plain, format);
+        assert_eq!(outcome(&good, format, &keys), "opened", "{good}");
+        for claim in CLAIMS {
+            let bent = good.replacen("type:str", &format!("type:{claim}"), 1);
+            assert_eq!(outcome(&bent, format, &keys), "policy", "{claim}");
+            let of_another_value = bent.replacen("data:", "data:AAAA", 1);
+            assert_eq!(outcome(&of_another_value, format, &keys), "policy", "{claim}");
+        }
+    }
+    // Elsewhere what does not fit is answered as any other change is, without a place.
+    let (good, keys) = sealed("flag: hello\n", Format::Yaml);
+    let error =
+        |file: &str| decrypt("x", file.as_bytes(), Format::Yaml, Format::Yaml, &keys).err().unwrap().to_string();
+    for claim in CLAIMS {
+        let bent = good.replacen("type:str", &format!("type:{claim}"), 1);
+        assert_eq!(error(&bent), error(&format!("note_unencrypted: 1\n{good}")), "{claim}");
+    }
+}
+
+#[test]
+fn a_file_whose_open_text_nothing_authenticates_is_warned_of_when_it_renders() {
+    let (identity, recipient) = generate();
+    let keys = Keyring::read(vec![("a.agekey".to_owned(), identity)]).unwrap();
+    let groups = vec![Recipients { age: vec![recipient], pgp: Vec::new() }];
+    let selector = Some(("encrypted_regex".to_owned(), "^stringData$".to_owned()));
+    let plain = format!("apiVersion: v1\nmetadata:\n    name: db\n{SECRET}");
+    for (mac_only_encrypted, expected) in [(true, 1), (false, 0)] {
+        let terms =
+            Terms { groups: groups.clone(), selector: selector.clone(), mac_only_encrypted, ..Terms::default() };
+        let file = seal(plain.as_bytes(), Format::Yaml, &terms, "2026-06-01T00:00:00Z".parse().unwrap()).unwrap();
+        let path = |path: &str| RepoPath::parse(path).unwrap();
+        let kustomization = b"resources: [db.yaml]\n".to_vec();
+        let files = [(path("kustomization.yaml"), kustomization), (path("db.yaml"), file.into_bytes())];
+        let tree = Tree::local(files.into_iter().collect::<BTreeMap<_, _>>());
+        let Ok(sources) = gather(tree, &RepoPath::root(), &Options::AGENT) else { panic!("two files") };
+        let Ok(opened) = sops::unseal(sources, &keys) else { panic!("a good key") };
+        let Ok(rendered) = render(opened, &RepoPath::root(), &Options::AGENT) else { panic!("one Secret") };
+        let told: Vec<String> = rendered.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), expected, "{told:?}");
+        assert!(told.iter().all(|warning| warning.starts_with("db.yaml: only encrypted values are authenticated")));
+    }
 }
 
 #[test]
