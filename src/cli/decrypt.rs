@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::check::{self, Form};
 use super::key_files::KeyFiles;
 use super::{Console, Failure, Outcome};
-use crate::sops::{self, Format};
+use crate::sops::{self, Extract, Format};
 
 /// Arguments of `decrypt`.
 #[derive(clap::Args)]
@@ -28,6 +28,13 @@ pub struct Args {
     /// The format to print; that of the file where not given
     #[arg(long, value_name = "TYPE", value_parser = format, conflicts_with = "check")]
     output_type: Option<Format>,
+    /// Print only what stands there, as `["key"]["other"][0]`; a text without quotes and without a line end
+    #[arg(long, value_name = "PATH", value_parser = part, conflicts_with = "check")]
+    extract: Option<Extract>,
+}
+
+fn part(path: &str) -> Result<Extract, &'static str> {
+    Extract::parse(path)
 }
 
 pub(super) fn format(name: &str) -> Result<Format, String> {
@@ -47,7 +54,11 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let bytes = read(file)?;
     let input = args.input_type.unwrap_or_else(|| Format::of_path(&name));
     let output = args.output_type.unwrap_or(input);
-    let decrypted = match sops::decrypt(&name, &bytes, input, output, &keys) {
+    let decrypted = match &args.extract {
+        None => sops::decrypt(&name, &bytes, input, output, &keys),
+        Some(path) => sops::decrypt_part(&name, &bytes, input, (output, path), &keys),
+    };
+    let decrypted = match decrypted {
         Ok(decrypted) => decrypted,
         Err(error) => return Ok(refused(&mut console, error.code(), &error.to_string())),
     };

@@ -95,6 +95,12 @@ pub enum Fault {
     /// The format allows it, and it is refused nevertheless.
     #[error("{0}")]
     Policy(&'static str),
+    /// It opened, and holds nothing in that place.
+    #[error("there is nothing at {place}; see its keys, which are in clear, in the file")]
+    NoSuchPart {
+        /// The place.
+        place: String,
+    },
     /// It opened, and cannot be written in the form asked for.
     #[error("cannot be written as {format}: {why}")]
     Emit {
@@ -123,6 +129,7 @@ impl Fault {
             Fault::MacMismatch => "mac-mismatch",
             Fault::Limit { .. } => "limit",
             Fault::Policy(_) => "policy",
+            Fault::NoSuchPart { .. } => "no-such-part",
             Fault::Emit { .. } => "emit",
         }
     }
@@ -171,6 +178,7 @@ impl Error {
             | Fault::MacMismatch
             | Fault::Limit { .. }
             | Fault::Policy(_)
+            | Fault::NoSuchPart { .. }
             | Fault::Emit { .. } => Class::Refused,
         }
     }

@@ -3,12 +3,18 @@
 use crate::model::Explained;
 
 /// Every code of a file that was not opened or not encrypted.
-pub const EXPLAINED: [Explained; 20] = [
+pub const EXPLAINED: [Explained; 21] = [
     Explained::new(
         "no-metadata",
         "The file is not encrypted with sops",
         "It was asked for as an encrypted one, and would be used as it stands",
         "encrypt it: `sops encrypt`, or `gitwarrant encrypt`",
+    ),
+    Explained::new(
+        "no-such-part",
+        "The file opened, and holds nothing in the place that was asked for",
+        "Printing nothing would look like an empty value",
+        "write the place as its keys and indexes stand in the file: `--extract '[\"db\"][\"password\"]'`",
     ),
     Explained::new(
         "bad-metadata",

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gitwarrant::keysource::{Keyring, pgp};
 use gitwarrant::secret::Secret;
-use gitwarrant::sops::{Creation, Format, Recipients, Terms, creation, decrypt, seal};
+use gitwarrant::sops::{Creation, Extract, Format, Recipients, Terms, creation, decrypt, decrypt_part, seal};
 
 use crate::support::gotool::SOPS;
 use crate::support::mutate::Random;
@@ -233,4 +233,48 @@ fn the_real_sops_opens_what_we_seal_and_we_open_what_it_seals() {
     let first: Vec<&String> = failures.iter().take(5).collect();
     assert!(failures.is_empty(), "{} of {count} files differ, among them\n{first:#?}", failures.len());
     assert!((bytes + comments) as u64 * 10 >= count * 9, "sops takes too few of {count} documents");
+}
+
+#[test]
+fn a_part_of_a_file_is_written_as_sops_extracts_it() {
+    let world = World::new().unwrap_or_else(|why| panic!("{why}"));
+    let yaml = "db:\n  password: hunter2\n  port: 5432\n  up: true\n  load: 1.5\n  since: 2026-01-02\n  none: null\n  \
+                empty: \"\"\n  lines: \"a\\nb\\n\"\n  odd: \"- x\"\n  'a b': c\n  list: [a, 1, {x: 'y', z: [1, 2]}, [], {}]\n  \
+                # comment\n  map: {}\n";
+    let files = [
+        ("plain-part.yaml", Format::Yaml, yaml),
+        (
+            "plain-part.json",
+            Format::Json,
+            "{\"db\": {\"password\": \"hunter2\", \"port\": 5432, \"list\": [1, [\"a\"]]}}",
+        ),
+        ("plain-part.env", Format::Dotenv, "db=hunter2\nport=5432\n"),
+        ("plain-part.ini", Format::Ini, "[db]\npassword = hunter2\nport = 5432\n"),
+    ];
+    let leaves =
+        ["password", "port", "up", "load", "since", "none", "empty", "lines", "odd", "a b", "list", "map", "gone"];
+    let paths = leaves.map(|leaf| format!("[\"db\"][\"{leaf}\"]"));
+    let deeper = ["[0]", "[2]", "[2]['x']", "[2][\"z\"]", "[2][\"z\"][1]", "[3]", "[4]", "[9]", "[\"a\"]"];
+    let paths = paths.into_iter().chain(deeper.map(|step| format!("[\"db\"][\"list\"]{step}")));
+    let paths: Vec<String> = paths.chain(["[\"db\"]", "[\"port\"]"].map(str::to_owned)).collect();
+    let (mut compared, mut there) = (0, 0);
+    for (name, format, plain) in files {
+        let sealed = seal(plain.as_bytes(), format, &world.terms(name), jiff::Timestamp::now()).unwrap();
+        fs::write(world.folder.path().join(name), &sealed).unwrap();
+        for output in [format, Format::Json, Format::Yaml] {
+            for path in &paths {
+                let types = ["--input-type", format.name(), "--output-type", output.name()];
+                let theirs = world.sops(&[&["decrypt", "--extract", path], &types[..], &[name]].concat());
+                let part = Extract::parse(path).unwrap();
+                let ours = decrypt_part(name, sealed.as_bytes(), format, (output, &part), &world.keys);
+                let ours = ours.map(|part| part.text.expose(<[u8]>::to_vec)).map_err(|error| error.to_string());
+                let shown = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+                let (found, wanted) = (ours.as_deref().map(shown), theirs.as_deref().map(shown));
+                assert_eq!(found.as_ref().ok(), wanted.as_ref().ok(), "{name} as {}, {path}: {found:?}", output.name());
+                compared += 1;
+                there += usize::from(ours.is_ok());
+            }
+        }
+    }
+    assert_eq!((compared, there), (288, 89));
 }

@@ -50,6 +50,13 @@ pub(super) fn write(document: &Branch) -> Result<Secret, Fault> {
     Ok(out.seal())
 }
 
+/// A value alone; sops ends no line behind it.
+pub(super) fn write_part(part: &Tree) -> Result<Secret, Fault> {
+    let mut out = Draft::new();
+    write_tree(&mut out, part, 0)?;
+    Ok(out.seal())
+}
+
 fn object(out: &mut Draft, branch: &Branch, depth: usize) -> Result<(), Fault> {
     let mut first = true;
     out.push(b"{");

@@ -192,6 +192,21 @@ pub(super) fn write(documents: &[Branch], format: Format) -> Result<Secret, Faul
     }
 }
 
+/// A part of a document in clear: a text as it is, a mapping as a document, anything else as YAML and JSON have it.
+pub(super) fn write_part(part: Tree, format: Format) -> Result<Secret, Fault> {
+    let only_texts =
+        Fault::Emit { format: format.name(), why: "only a text can be taken out of it; give --output-type yaml" };
+    match (part, format) {
+        (Tree::Leaf(Leaf::Sealed(sealed)), _) if sealed.kind == tree::Kind::Text => Ok(sealed.text),
+        (Tree::Leaf(Leaf::Open(Plain { typed: Typed::Text(text), .. })), _) => Ok(Secret::new(text.into_bytes())),
+        (Tree::Leaf(Leaf::Open(Plain { typed: Typed::Bytes(bytes), .. })), _) => Ok(Secret::new(bytes)),
+        (Tree::Map(map), _) => write(&[map], format),
+        (part, Format::Yaml) => yaml_write::write_part(&part),
+        (part, Format::Json) => json::write_part(&part),
+        (_, Format::Dotenv | Format::Ini | Format::Binary) => Err(only_texts),
+    }
+}
+
 fn write_binary(document: &Branch) -> Result<Secret, Fault> {
     let why = |why| Fault::Emit { format: "binary", why };
     let Some(Tree::Leaf(leaf)) = tree::lookup(document, "data") else { return Err(why("there is no `data`")) };

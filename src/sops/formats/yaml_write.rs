@@ -26,6 +26,18 @@ pub(super) fn write(documents: &[Branch]) -> Result<Secret, Fault> {
     Ok(out.seal())
 }
 
+/// A list or a leaf alone.
+pub(super) fn write_part(part: &Tree) -> Result<Secret, Fault> {
+    let mut out = Draft::new();
+    match part {
+        Tree::List(list) if values(list).next().is_some() => write_list(&mut out, list, 0, Start::OwnLine)?,
+        Tree::List(_) => out.push(b"[]\n"),
+        Tree::Map(map) => write_map(&mut out, map, 0, Start::OwnLine)?,
+        Tree::Leaf(leaf) => scalar::write_leaf(&mut out, leaf, within(0), |_| ()),
+    }
+    Ok(out.seal())
+}
+
 /// Where the first line of a collection begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Start {
