@@ -13,9 +13,14 @@ use crate::git::{Kind, Objects, Oid};
 pub(super) const MAX_OBJECT: u64 = 64 << 20;
 /// Upper bound on the commits looked at in one judgement: some 300 bytes are kept for each.
 const MAX_COMMITS: usize = 500_000;
+/// Upper bound on the parents they name: some 35 bytes are kept for each.
+const MAX_PARENTS: usize = 2_000_000;
 /// Upper bound on the steps from commit to commit in one judgement. Every merge asks where its parents last met, so that
 /// a history made for it could cost the square of its length.
 pub(super) const MAX_STEPS: u64 = 20_000_000;
+
+/// Bytes of a commit that count as a step more: hardly one is as large, and a large one takes as long as many.
+const STEP_BYTES: u64 = 4096;
 
 /// Tree, parents and date of a commit, as Git reads them.
 #[derive(Debug)]
@@ -30,6 +35,7 @@ pub(super) struct Links {
 pub(super) struct History<'a> {
     objects: &'a Objects,
     links: RefCell<HashMap<Oid, Rc<Links>>>,
+    parents: Cell<usize>,
     steps_left: Cell<u64>,
 }
 
@@ -45,7 +51,7 @@ pub(super) struct Walk {
 
 impl<'a> History<'a> {
     pub(super) fn new(objects: &'a Objects) -> Self {
-        Self { objects, links: RefCell::default(), steps_left: Cell::new(MAX_STEPS) }
+        Self { objects, links: RefCell::default(), parents: Cell::new(0), steps_left: Cell::new(MAX_STEPS) }
     }
 
     pub(super) fn objects(&self) -> &'a Objects {
@@ -80,10 +86,24 @@ impl<'a> History<'a> {
         if self.links.borrow().len() >= MAX_COMMITS {
             return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_COMMITS} commits")).at(*id));
         }
-        let raw = self.read(id, MAX_OBJECT)?;
+        // What is too large for the steps left need not be read to see that.
+        let limit = (self.steps_left.get() + 1).saturating_mul(STEP_BYTES).min(MAX_OBJECT);
+        let raw = self.read(id, limit)?;
+        self.step(id, raw.len() as u64 / STEP_BYTES)?;
         let links = payload::links(&raw, self.objects.algorithm()).map_err(|fault| fault.at(*id))?;
+        self.parents.set(self.parents.get() + links.1.len());
+        if self.parents.get() > MAX_PARENTS {
+            return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_PARENTS} parents")).at(*id));
+        }
         let links = Rc::new(Links { tree: links.0, parents: links.1, date: links.2 });
         self.links.borrow_mut().insert(*id, links.clone());
+        Ok(links)
+    }
+
+    /// As [`Self::links`], for who goes on to every parent: each is a step.
+    pub(super) fn parents(&self, id: &Oid) -> Judgement<Rc<Links>> {
+        let links = self.links(id)?;
+        self.step(id, links.parents.len() as u64)?;
         Ok(links)
     }
 
@@ -110,7 +130,7 @@ impl<'a> History<'a> {
             if !walk.met.insert(id) {
                 continue;
             }
-            let links = self.links(&id)?;
+            let links = self.parents(&id)?;
             walk.ended |= links.parents.is_empty();
             open.extend(&links.parents);
         }
@@ -126,7 +146,7 @@ impl<'a> History<'a> {
             if id == *ancestor {
                 return Ok(true);
             }
-            for parent in &self.links(&id)?.parents {
+            for parent in &self.parents(&id)?.parents {
                 if parent == ancestor {
                     return Ok(true);
                 }
@@ -149,7 +169,7 @@ impl<'a> History<'a> {
                 order.push(id);
             } else if commits.contains(&id) && seen.insert(id) {
                 open.push((id, true));
-                open.extend(self.links(&id)?.parents.iter().rev().map(|parent| (*parent, false)));
+                open.extend(self.parents(&id)?.parents.iter().rev().map(|parent| (*parent, false)));
             }
         }
         Ok(order)

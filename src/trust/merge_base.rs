@@ -49,7 +49,7 @@ fn paint(history: &History<'_>, ours: &[Oid], theirs: &Oid) -> Judgement<Vec<Oid
             }
             colour |= STALE;
         }
-        for parent in &history.links(&id)?.parents {
+        for parent in &history.parents(&id)?.parents {
             let before = paint.entry(*parent).or_default();
             if *before & colour != colour {
                 *before |= colour;

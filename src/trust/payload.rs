@@ -3,6 +3,8 @@
 //! Stricter than Git: what two readers could take differently is refused. Nothing is ever written again from its parts:
 //! the payload is the raw object minus exactly one header.
 
+use std::collections::HashSet;
+
 use crate::git::{Algorithm, Oid};
 
 use super::Reason;
@@ -12,6 +14,8 @@ use super::fault::{Fault, Judgement};
 pub(super) const MAX_COMMIT: u64 = 1 << 20;
 /// Upper bound on the parents of a commit.
 const MAX_PARENTS: usize = 64;
+/// Upper bound on the parents of a commit that is not judged, however old: the largest merge that is known has 66.
+const MAX_OLD_PARENTS: usize = 1024;
 /// Upper bound on a signature, armor included, in bytes.
 const MAX_SIGNATURE: usize = 32 << 10;
 /// Dates lie below this many seconds after 1970 (the year 36812).
@@ -101,14 +105,21 @@ pub(super) fn tag(raw: &[u8], algorithm: Algorithm) -> Judgement<Tag> {
     Ok(Tag { target, target_type, name, tagger, signed })
 }
 
-/// Tree, parents and committer date as Git itself reads them, for what is below the history to be judged: it was
+/// Tree, parents (each once) and committer date as Git itself reads them, for what is below the history to be judged: it was
 /// applied or pinned, and may be older than any rule.
 pub(super) fn links(raw: &[u8], algorithm: Algorithm) -> Judgement<(Oid, Vec<Oid>, i64)> {
     let mut lines = Lines::new(raw);
     let tree = lines.id("tree", algorithm)?.ok_or_else(|| malformed("the first header is not `tree`"))?;
-    let mut parents = Vec::new();
+    let (mut parents, mut known) = (Vec::new(), HashSet::new());
+    let mut count = 0;
     while let Some(parent) = lines.id("parent", algorithm)? {
-        parents.push(parent);
+        count += 1;
+        if count > MAX_OLD_PARENTS {
+            return Err(Fault::new(Reason::LimitExceeded, format!("more than {MAX_OLD_PARENTS} parents")));
+        }
+        if known.insert(parent) {
+            parents.push(parent);
+        }
     }
     let date = lines
         .take_while(|line| !line.is_empty())
