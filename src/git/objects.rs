@@ -159,6 +159,12 @@ impl Objects {
         Ok((kind.into(), size))
     }
 
+    /// The id of a file of these bytes, stored or not; `None` where they were made to collide with others.
+    pub fn blob_id(&self, bytes: &[u8]) -> Option<Oid> {
+        let id = compute_hash(self.algorithm().into(), gix::objs::Kind::Blob, bytes).ok()?;
+        Oid::from_bytes(id.as_bytes())
+    }
+
     /// Whether the store has something under `id`; it may still turn out to be corrupt.
     pub fn contains(&self, id: &Oid) -> bool {
         self.find(id).is_ok()

@@ -4,9 +4,10 @@
 //! side has moved ([`Renames::Followed`]), or not, as with `git merge -X no-renames`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use super::changes::{Forest, Node};
 use super::fault::Judgement;
+use super::forest::{Forest, Node};
 use super::merge_base::merge_bases;
 use super::{Reason, renames, text_merge};
 use crate::git::Oid;
@@ -44,14 +45,14 @@ fn merge_commits(forest: &Forest<'_>, commits: &[Oid], renames: Renames, recursi
             several => merge_commits(forest, several, renames, recursion + 1)?,
         };
         let other = forest.of_commit(other)?;
-        merged = match renames {
-            Renames::Ignored => merge(forest, &base, &merged, &other, 0)?,
-            Renames::Followed => {
-                let (base, other) = renames::follow(forest, base, &merged, other)?;
-                let (base, merged) = renames::follow(forest, base, &other, merged)?;
-                merge(forest, &base, &merged, &other, 0)?
-            }
+        let [base, ours, theirs] = match renames {
+            Renames::Ignored => [base, merged, other],
+            Renames::Followed => renames::follow(forest, [base, merged, other])?,
         };
+        if recursion == 0 && count + 1 == others.len() {
+            forest.keep_no_content();
+        }
+        merged = merge(forest, &base, &ours, &theirs, 0)?;
     }
     Ok(merged)
 }
@@ -71,8 +72,8 @@ fn merge(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node, depth: us
     let nothing = Node::Nothing;
     let mut below = BTreeMap::new();
     for name in names {
-        let at = |nodes: &BTreeMap<String, Node>| nodes.get(name).unwrap_or(&nothing).clone();
-        match merge(forest, &at(&bases), &at(&mine), &at(&others), depth + 1)? {
+        let [base, ours, theirs] = [&bases, &mine, &others].map(|nodes| nodes.get(name).unwrap_or(&nothing));
+        match merge(forest, base, ours, theirs, depth + 1)? {
             Node::Nothing => {}
             node => {
                 below.insert(name.clone(), node);
@@ -81,9 +82,9 @@ fn merge(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node, depth: us
     }
     Ok(match (file, below.is_empty()) {
         (file, true) => file,
-        (Node::Nothing, false) => Node::Folder(below),
+        (Node::Nothing, false) => Node::Folder(Rc::new(below)),
         // A file and a folder of one name.
-        (Node::Stored { .. } | Node::Made { .. } | Node::Folder(_) | Node::Conflict, false) => Node::Conflict,
+        (Node::Stored { .. } | Node::Folder(_) | Node::Conflict, false) => Node::Conflict,
     })
 }
 
@@ -103,19 +104,32 @@ fn merge_files(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node) -> 
     if let Some(plain) = one_sided(forest, base, ours, theirs)? {
         return Ok(plain);
     }
-    let (Some(base_mode), Some(our_mode), Some(their_mode)) = (base.file_mode(), ours.file_mode(), theirs.file_mode())
+    let (Some((base_mode, base)), Some((our_mode, ours)), Some((their_mode, theirs))) =
+        (base.file(), ours.file(), theirs.file())
     else {
         return Ok(Node::Conflict);
     };
     let mode = if our_mode == base_mode { their_mode } else { our_mode };
-    let [base, ours, theirs] = [forest.bytes(base)?, forest.bytes(ours)?, forest.bytes(theirs)?];
     // Where one side changed no byte nobody looks at what the bytes are.
     let merged = if base == ours || ours == theirs {
         Some(theirs)
     } else if base == theirs {
         Some(ours)
     } else {
-        text_merge::merge(&base, &ours, &theirs)
+        forest.merged([base, ours, theirs], merge_texts)?
     };
-    Ok(merged.map_or(Node::Conflict, |bytes| Node::Made { mode, bytes }))
+    Ok(merged.map_or(Node::Conflict, |id| Node::Stored { mode, id }))
+}
+
+fn merge_texts(forest: &Forest<'_>, texts: [Oid; 3]) -> Judgement<Option<Oid>> {
+    for id in &texts {
+        if forest.size(id)? > text_merge::MAX_BYTES as u64 {
+            return Ok(None);
+        }
+    }
+    let [base, ours, theirs] = [forest.bytes(&texts[0])?, forest.bytes(&texts[1])?, forest.bytes(&texts[2])?];
+    let mut steps = forest.steps();
+    let merged = text_merge::merge(&base, &ours, &theirs, &mut steps);
+    forest.step(forest.steps() - steps)?;
+    merged.map(|bytes| forest.make(bytes)).transpose()
 }

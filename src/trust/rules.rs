@@ -196,11 +196,11 @@ impl<'a> Rules<'a> {
         if merge_bases(self.history, &[*one], other)?.is_empty() {
             return Err(more_than_a_merge(signer, "the parents of this commit have no history in common"));
         }
-        let changed = |renames| changes::of_commit(self.history, &commit.tree, &commit.parents, renames);
+        let changed = |renames| changes::of_commit(self.history, &commit.tree, &commit.parents, renames, 1);
         let by_itself = changed(Renames::Ignored)?;
         let Some(path) = by_itself.first() else { return Ok(()) };
         // Forges differ in whether a change follows a file that was moved; both come from the parents alone.
-        if changed(Renames::Followed).is_ok_and(|left| left.is_empty()) {
+        if changed(Renames::Followed)?.is_empty() {
             return Ok(());
         }
         Err(more_than_a_merge(signer, &format!("`{}` is not as the merge makes it", path.escape_debug())))
@@ -213,7 +213,9 @@ impl<'a> Rules<'a> {
         }
         let changed = match self.policy.mode {
             // A change that follows a file to another place is one there: whoever merges answers for it.
-            Mode::EveryCommit => changes::of_commit(self.history, &commit.tree, &commit.parents, Renames::Ignored)?,
+            Mode::EveryCommit => {
+                changes::of_commit(self.history, &commit.tree, &commit.parents, Renames::Ignored, changes::ALL)?
+            }
             // The merge vouches for what it merges.
             Mode::FirstParent => changes::against(self.history, &commit.tree, commit.parents.first())?,
             // Nobody was asked about what lies between.

@@ -8,9 +8,6 @@ use std::ops::Range;
 
 /// Lines that occur more often than this are no landmark.
 const MAX_OCCURRENCES: usize = 64;
-/// Upper bound on the lines looked at for one difference. Bounds time where a text was made to cost the square of its
-/// length.
-const MAX_STEPS: usize = 50_000_000;
 
 /// Lines of the base that a side replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +17,11 @@ pub(super) struct Hunk {
 }
 
 /// What a side changes, in order, by numbers that stand for lines. `None` where nothing but common lines is left to tell
-/// the texts by (git then asks another algorithm), and where it takes too long.
-pub(super) fn hunks(base: &[u32], side: &[u32]) -> Option<Vec<Hunk>> {
+/// the texts by (git then asks another algorithm), and where more than `steps` lines would be looked at: a text can be made
+/// to cost the square of its length.
+pub(super) fn hunks(base: &[u32], side: &[u32], steps: &mut usize) -> Option<Vec<Hunk>> {
     let mut gone = Text::new(base);
     let mut come = Text::new(side);
-    let mut steps = MAX_STEPS;
     let mut open = vec![(0..base.len(), 0..side.len())];
     while let Some((ours, theirs)) = open.pop() {
         if ours.is_empty() || theirs.is_empty() {
@@ -32,7 +29,7 @@ pub(super) fn hunks(base: &[u32], side: &[u32]) -> Option<Vec<Hunk>> {
             come.mark(theirs);
             continue;
         }
-        match Landmarks::new(base, side, ours.clone(), theirs.clone(), &mut steps)?.rarest()? {
+        match Landmarks::new(base, side, ours.clone(), theirs.clone(), steps)?.rarest()? {
             Common::Nothing => {
                 gone.mark(ours);
                 come.mark(theirs);
@@ -278,7 +275,7 @@ mod tests {
 
     fn changes(base: &str, side: &str) -> Vec<Hunk> {
         let lines = |text: &str| text.bytes().map(u32::from).collect::<Vec<_>>();
-        hunks(&lines(base), &lines(side)).unwrap()
+        hunks(&lines(base), &lines(side), &mut 1_000).unwrap()
     }
 
     #[test]
@@ -293,6 +290,14 @@ mod tests {
     #[test]
     fn nothing_but_common_lines_is_no_difference_to_trust() {
         let (base, side) = (vec![7; 100], vec![7; 90]);
-        assert_eq!(hunks(&base, &side), None);
+        assert_eq!(hunks(&base, &side, &mut 1_000_000), None);
+    }
+
+    #[test]
+    fn a_difference_that_takes_too_many_steps_is_given_up() {
+        let (base, side): (Vec<u32>, Vec<u32>) = ((0..1_000).collect(), (0..1_000).rev().collect());
+        assert_eq!(hunks(&base, &side, &mut 1_000), None);
+        let mut steps = 1_000_000;
+        assert!(hunks(&base, &side, &mut steps).is_some() && steps < 1_000_000);
     }
 }

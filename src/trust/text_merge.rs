@@ -12,17 +12,17 @@ pub(super) const MAX_BYTES: usize = 4 << 20;
 /// As far as git looks for a NUL byte.
 const BINARY_PREFIX: usize = 8000;
 
-/// The merged file; `None` for a conflict, and for binary files.
-pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
-    let readable = |bytes: &[u8]| bytes.len() <= MAX_BYTES && !bytes.iter().take(BINARY_PREFIX).any(|&byte| byte == 0);
+/// The merged file; `None` for a conflict, for binary files, and where more than `steps` lines would be looked at.
+pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8], steps: &mut usize) -> Option<Vec<u8>> {
+    let readable = |bytes: &[u8]| bytes.len() <= MAX_BYTES && !is_binary(bytes);
     if ![base, ours, theirs].into_iter().all(readable) {
         return None;
     }
     let (base, ours, theirs) = (lines(base), lines(ours), lines(theirs));
     let mut numbers = Numbers::default();
     let (old, my, other) = (numbers.of(&base)?, numbers.of(&ours)?, numbers.of(&theirs)?);
-    let mut mine = hunks(&old, &my)?.into_iter().peekable();
-    let mut others = hunks(&old, &other)?.into_iter().peekable();
+    let mut mine = hunks(&old, &my, steps)?.into_iter().peekable();
+    let mut others = hunks(&old, &other, steps)?.into_iter().peekable();
     let mut merged: Vec<u8> = Vec::new();
     let mut at = 0;
     loop {
@@ -57,6 +57,11 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> 
     }
     base.get(at..)?.iter().for_each(|line| merged.extend(*line));
     Some(merged)
+}
+
+/// Whether git takes it for no text.
+pub(super) fn is_binary(bytes: &[u8]) -> bool {
+    bytes.iter().take(BINARY_PREFIX).any(|&byte| byte == 0)
 }
 
 /// What a side makes of `range` of the base.
@@ -94,7 +99,9 @@ mod tests {
     use super::merge;
 
     fn merged(base: &str, ours: &str, theirs: &str) -> Option<String> {
-        merge(base.as_bytes(), ours.as_bytes(), theirs.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap())
+        let mut steps = 1_000;
+        merge(base.as_bytes(), ours.as_bytes(), theirs.as_bytes(), &mut steps)
+            .map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 64;
 /// Upper bound on files, and on folders.
 const MAX_FILES: usize = 100_000;
 /// Upper bound on a path, in bytes.
-const MAX_PATH: usize = 4096;
+pub(super) const MAX_PATH: usize = 4096;
 /// Upper bound on the target of a symlink, in bytes.
 const MAX_TARGET: u64 = 4096;
 

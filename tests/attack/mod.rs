@@ -1,6 +1,7 @@
 //! See the files beside this one.
 
 mod answers;
+mod bombs;
 mod certificates;
 mod checkpoints;
 mod commits;
