@@ -73,11 +73,20 @@ fn put(files: &mut Files, path: &str, file: (&'static str, Vec<u8>)) {
     files.insert(path.to_owned(), file);
 }
 
+/// Where a file may be moved: aside, or where something stands in the way, or where others are.
+fn destination(random: &mut Random, path: &str) -> String {
+    match random.below(6) {
+        0 => (*random.one(&["d/x", "a/x", "b/y", "moved-a/x"])).to_owned(),
+        1 => (*random.one(&PATHS)).to_owned(),
+        _ => format!("moved-{}", path.replace('/', "-")),
+    }
+}
+
 fn changed(random: &mut Random, base: &Files) -> Files {
     let mut files = base.clone();
     for _ in 0..=random.below(3) {
         let path = *random.one(&PATHS);
-        match (random.below(8), files.get(path).cloned()) {
+        match (random.below(9), files.get(path).cloned()) {
             (0..4, Some((mode, text))) if mode != LINK && !text.contains(&0) => {
                 files.insert(path.to_owned(), (mode, edited(random, &text)));
             }
@@ -87,7 +96,16 @@ fn changed(random: &mut Random, base: &Files) -> Files {
             (5, Some(_)) => drop(files.remove(path)),
             (6, Some(file)) => {
                 files.remove(path);
-                put(&mut files, &format!("moved-{}", path.replace('/', "-")), file);
+                put(&mut files, &destination(random, path), file);
+                if random.below(4) == 0 {
+                    put(&mut files, path, (LINK, b"nowhere".to_vec()));
+                }
+            }
+            (7, Some((mode, text))) if mode != LINK => {
+                let unix = String::from_utf8(text).unwrap().replace("\r\n", "\n");
+                let to = if random.below(2) == 0 { path.to_owned() } else { destination(random, path) };
+                files.remove(path);
+                put(&mut files, &to, (mode, unix.replace('\n', "\r\n").into_bytes()));
             }
             (_, _) => put(&mut files, path, drawn_file(random)),
         }
@@ -292,4 +310,98 @@ fn a_forges_merge_is_what_git_makes_of_it_and_nothing_else() {
         panic!("{} wrong, kept in {}:\n{}", wrong.len(), kept.display(), wrong.join("\n"));
     }
     assert!(told.clean > told.conflicts / 2 && told.accepted_with_renames > 0, "too few that say something: {told:?}");
+}
+
+/// Files by path and content; a link where the mode says so.
+fn files(all: &[(&str, &'static str, &str)]) -> Files {
+    all.iter().map(|(path, mode, text)| ((*path).to_owned(), (*mode, text.as_bytes().to_vec()))).collect()
+}
+
+/// A dozen lines, of which one says `value`.
+fn dozen(value: &str) -> String {
+    (0..12).map(|line| if line == 5 { format!("line: {value}\n") } else { format!("line {line}\n") }).collect()
+}
+
+#[test]
+fn a_move_that_git_does_not_follow_is_not_followed_by_a_forge() {
+    let (old, new) = (dozen("old"), dozen("new"));
+    let crlf = old.replace('\n', "\r\n");
+    let other = |text: &str| text.replace("line 8", "other").replace("line 9", "thing");
+    let (like, like_new) = (other(&old), other(&new));
+    let large = |first: &str, count: usize| {
+        first.to_owned() + &(0..count).map(|line| format!("{line:063}\n")).collect::<String>()
+    };
+    let base = files(&[("a", FILE, &old), ("keep", FILE, "1")]);
+    let theirs = files(&[("a", FILE, &new), ("keep", FILE, "1")]);
+    let with = |base: &Files, more: &[(&str, &'static str, &str)]| -> Files {
+        base.iter().map(|(path, file)| (path.clone(), file.clone())).chain(files(more)).collect()
+    };
+    let keep = files(&[("keep", FILE, "1")]);
+    let cases = [
+        (
+            "a file stands where the new folder is",
+            Fork {
+                base: base.clone(),
+                ours: with(&keep, &[("x/a", FILE, &old)]),
+                theirs: with(&theirs, &[("x", FILE, "kind: NetworkPolicy\n")]),
+            },
+            with(&keep, &[("x/a", FILE, &new)]),
+        ),
+        (
+            "a link stays where the file was",
+            Fork {
+                base: base.clone(),
+                ours: with(&keep, &[("b", FILE, &old), ("a", LINK, "b")]),
+                theirs: theirs.clone(),
+            },
+            with(&keep, &[("b", FILE, &new), ("a", LINK, "b")]),
+        ),
+        (
+            "a link was where the file is now",
+            Fork {
+                base: with(&base, &[("b", LINK, "keep")]),
+                ours: with(&keep, &[("b", FILE, &old)]),
+                theirs: theirs.clone(),
+            },
+            with(&keep, &[("b", FILE, &new)]),
+        ),
+        (
+            "two files are like it, but for the line ends of one",
+            Fork {
+                base: base.clone(),
+                ours: with(&keep, &[("crlf", FILE, &crlf), ("other", FILE, &like)]),
+                theirs: theirs.clone(),
+            },
+            with(&keep, &[("crlf", FILE, &crlf), ("other", FILE, &like_new)]),
+        ),
+        (
+            "the file most like it is too large to be looked at",
+            Fork {
+                base: with(&keep, &[("a", FILE, &large(&old, 62_000))]),
+                ours: with(&keep, &[("b", FILE, &large(&old, 68_000)), ("c", FILE, &large(&old, 40_000))]),
+                theirs: with(&keep, &[("a", FILE, &large(&new, 62_000))]),
+            },
+            with(&keep, &[("b", FILE, &large(&old, 68_000)), ("c", FILE, &large(&new, 40_000))]),
+        ),
+        (
+            "something was added to the folder that was moved",
+            Fork {
+                base: files(&[("d/a", FILE, &old), ("keep", FILE, "1")]),
+                ours: with(&keep, &[("e/a", FILE, &old)]),
+                theirs: with(&keep, &[("d/a", FILE, &new), ("d/more", FILE, "1")]),
+            },
+            with(&keep, &[("e/a", FILE, &new), ("d/more", FILE, "1")]),
+        ),
+    ];
+    let forge = Forge::new();
+    let woven: Vec<_> =
+        cases.iter().map(|(what, fork, bent)| (what, forge.weave(fork), tree(&forge.loom, bent))).collect();
+    let tries: Vec<_> =
+        woven.iter().map(|(what, woven, bent)| (what, woven, bent, forge.merge(woven, *bent))).collect();
+    let objects = forge.store();
+    for (what, woven, bent, head) in tries {
+        let (made, clean) = forge.by_git(woven);
+        assert!(!clean || made != *bent, "{what}: so git makes it");
+        assert_eq!(forge.judge(&objects, woven.base, head), Err(Reason::SignerNotAllowedForChange), "{what}");
+    }
 }
