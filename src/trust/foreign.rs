@@ -24,6 +24,12 @@ impl Foreign {
         self.changed.insert(path.to_owned(), (id, who.to_owned()));
     }
 
+    /// With what others changed.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.changed.extend(other.changed);
+        self
+    }
+
     /// With what links of the head's tree show, where anything was changed at all.
     pub(super) fn through(self, shown: Shown) -> Self {
         if self.changed.is_empty() { self } else { Self { shown, ..self } }

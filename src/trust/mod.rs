@@ -4,6 +4,7 @@
 //! ([`rules`]), the history ([`range`]) and the tree ([`tree`]). [`verify`] is the only door.
 
 mod allowed_signers;
+mod brought;
 mod changes;
 mod checkpoint;
 mod entries;

@@ -27,6 +27,8 @@ pub(super) struct Rules<'a> {
     /// Seconds since 1970.
     pub(super) now: i64,
     signers_file: Option<SignersFile<'a>>,
+    /// Which commits are judged beside this one.
+    mode: Mode,
     /// What was applied last, or the pinned root: already believed.
     base: Oid,
     /// The folder that will be applied.
@@ -43,7 +45,12 @@ impl<'a> Rules<'a> {
         now: i64,
     ) -> Self {
         let signers_file = policy.in_repository.as_ref().map(|path| SignersFile::new(history, path));
-        Self { policy, history, now, signers_file, base, applied, foreign: RefCell::default() }
+        Self { policy, history, now, signers_file, mode: policy.mode, base, applied, foreign: RefCell::default() }
+    }
+
+    /// The rules for a commit whose history is judged as well, whatever the mode.
+    pub(super) fn for_every_commit(self) -> Self {
+        Self { mode: Mode::EveryCommit, ..self }
     }
 
     /// What was changed outside the applied folder by who may not change it.
@@ -166,7 +173,7 @@ impl<'a> Rules<'a> {
     }
 
     fn parents_are_unjudged(&self) -> bool {
-        match self.policy.mode {
+        match self.mode {
             Mode::Head | Mode::Tag => true,
             Mode::EveryCommit | Mode::FirstParent => false,
         }
@@ -211,7 +218,7 @@ impl<'a> Rules<'a> {
         if self.policy.path_rules.is_empty() {
             return Ok(());
         }
-        let changed = match self.policy.mode {
+        let changed = match self.mode {
             // A change that follows a file to another place is one there: whoever merges answers for it.
             Mode::EveryCommit => {
                 changes::of_commit(self.history, &commit.tree, &commit.parents, Renames::Ignored, changes::ALL)?

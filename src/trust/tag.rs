@@ -34,15 +34,20 @@ fn read_tag(history: &History<'_>, id: &Oid, reference: &str, head: &Oid) -> Jud
     Ok(tag)
 }
 
-/// Refuses a tag that moved, or of a lower version than `applied`.
-pub(super) fn judge_version(name: &str, head: &Oid, applied: &str, applied_head: Option<&Oid>) -> Judgement<()> {
-    let applied = name_of(applied);
-    if name == applied && applied_head.is_some_and(|applied_head| applied_head != head) {
+/// Refuses a tag that was applied at another commit.
+pub(super) fn refuse_moved(name: &str, head: &Oid, applied: &str, applied_head: Option<&Oid>) -> Judgement<()> {
+    if name == name_of(applied) && applied_head.is_some_and(|applied_head| applied_head != head) {
         return Err(Fault::new(
             Reason::TagMoved,
             format!("tag `{}` was applied at another commit", name.escape_debug()),
         ));
     }
+    Ok(())
+}
+
+/// Refuses a tag of a lower version than `applied`.
+pub(super) fn judge_version(name: &str, applied: &str) -> Judgement<()> {
+    let applied = name_of(applied);
     match compare(name, applied) {
         Ordering::Less => {
             let (name, applied) = (name.escape_debug(), applied.escape_debug());

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 
+use super::brought::Brought;
 use super::checkpoint::{self, Checkpoint};
 use super::fault::{Fault, Judgement};
 use super::foreign::Foreign;
@@ -123,7 +124,7 @@ impl Subject<'_> {
             Mode::EveryCommit | Mode::FirstParent | Mode::Head => None,
         };
         let base = self.base.applied.as_ref().unwrap_or(&self.policy.root);
-        let rules = Rules::new(self.policy, self.history, self.standing(base), self.path, self.now.as_second());
+        let rules = self.rules(base);
         let range = self.range(&rules, tag.as_ref().map(|(_, tag)| tag))?;
         let mut head_signer = None;
         if let Some((id, tag)) = tag {
@@ -132,8 +133,12 @@ impl Subject<'_> {
             head_signer = Some(signer);
         }
         let (before, since) = self.judged_before(base, &range)?;
+        let mut brought = Brought::new(self.rules(base).for_every_commit(), &range.new);
         for id in range.judge.iter().filter(|id| *id == head || !before.contains(*id)) {
             let signer = rules.commit(id)?;
+            if let Some(brought) = &mut brought {
+                judged.extend(brought.go_on(id, &signer)?);
+            }
             judged.push(signer.judged(*id));
             if id == head {
                 head_signer = Some(signer);
@@ -149,7 +154,12 @@ impl Subject<'_> {
         let root_tree = self.history.links(head)?.tree;
         let (files, shown) =
             tree::judge(self.history.objects(), &root_tree, self.path).map_err(|fault| fault.at(*head))?;
-        Ok((files, rules.into_foreign().through(shown)))
+        let foreign = brought.map(Brought::into_foreign).unwrap_or_default();
+        Ok((files, rules.into_foreign().and(foreign).through(shown)))
+    }
+
+    fn rules(&self, base: &Oid) -> Rules<'_> {
+        Rules::new(self.policy, self.history, self.standing(base), self.path, self.now.as_second())
     }
 
     /// The commits that an earlier judgement has found good, and when the first of several began.
@@ -208,7 +218,11 @@ impl Subject<'_> {
         };
         let tag = tag::read(self.history, &id, reference, head)?;
         if let Some(applied) = &self.base.applied_tag {
-            tag::judge_version(&tag.name, head, applied, self.base.applied.as_ref()).map_err(|fault| fault.at(id))?;
+            let unmoved = tag::refuse_moved(&tag.name, head, applied, self.base.applied.as_ref());
+            // An older release that the administrator chose himself has an older tag.
+            let chosen = self.policy.rollback_to.as_ref() == Some(head);
+            let judged = unmoved.and_then(|()| if chosen { Ok(()) } else { tag::judge_version(&tag.name, applied) });
+            judged.map_err(|fault| fault.at(id))?;
         }
         Ok((id, tag))
     }

@@ -322,6 +322,31 @@ fn a_tag_of_a_lower_version_is_a_rollback_whatever_stands_before_the_number() {
 }
 
 #[test]
+fn an_older_release_comes_back_only_where_it_was_asked_for() {
+    let mut place = Place::new();
+    place.policy.mode = Mode::Tag;
+    let old = place.commit("a", "1", By::Nobody, HOUR);
+    place.signers.tag(&place.repository, "v1.0.0", By::Ssh(&place.alice), THEN + HOUR);
+    let new = place.commit("a", "2", By::Nobody, 2 * HOUR);
+    place.signers.tag(&place.repository, "v2.0.0", By::Ssh(&place.alice), THEN + 2 * HOUR);
+    place.applied(&new);
+    place.base.applied_tag = Some("v2.0.0".into());
+    let first = "refs/tags/v1.0.0";
+    assert_eq!(place.judge_at(first), Err(Reason::Rollback));
+    place.policy.rollback_to = Some(new.clone());
+    assert_eq!(place.judge_at(first), Err(Reason::Rollback), "another commit was authorised");
+    place.policy.rollback_to = Some(old.clone());
+    assert_eq!(place.judge_at(first), Ok(vec!["alice@example.org".into()]));
+    // The same name on another commit is no release but a tag that moved, and what is not signed is none.
+    place.git(&["tag", "--delete", "v2.0.0"]);
+    place.git(&["checkout", "-q", &old]);
+    place.signers.tag(&place.repository, "v2.0.0", By::Ssh(&place.alice), THEN + 3 * HOUR);
+    assert_eq!(place.judge_at("refs/tags/v2.0.0"), Err(Reason::TagMoved));
+    place.signers.tag(&place.repository, "v1.5.0", By::Nobody, THEN + 3 * HOUR);
+    assert_eq!(place.judge_at("refs/tags/v1.5.0"), Err(Reason::Unsigned));
+}
+
+#[test]
 fn links_may_not_leave_the_repository() {
     for (target, expected) in
         [("readme", Ok(())), ("/etc/passwd", Err(Reason::UnsafeTree)), ("../x", Err(Reason::UnsafeTree))]

@@ -100,6 +100,91 @@ fn a_tag_is_bound_to_its_tagger_where_committers_are_bound() {
 }
 
 #[test]
+fn a_forge_vouches_for_nothing_that_it_merges_in_any_mode() {
+    let people = |names: &[&str]| -> Result<Vec<String>, Reason> {
+        Ok(names
+            .iter()
+            .map(|name| if *name == "forge" { "forge".into() } else { format!("{name}@example.org") })
+            .collect())
+    };
+    // Who made the two commits of the branch, who commits on main beside it, and what is said of it in which mode.
+    let judged = |side: [bool; 2], main: Option<bool>, mode: Mode| {
+        let mut place = Place::new();
+        let forge = place.signers.ssh_key("forge", "ed25519");
+        place.allow(Signers::allowed_signers(&[&place.alice, &place.bob, &forge]));
+        place.policy.merge_only = vec!["forge".into()];
+        place.policy.mode = mode;
+        let by = |signed: bool| if signed { By::Ssh(&place.alice) } else { By::Nobody };
+        place.git(&["checkout", "-q", "-b", "side"]);
+        place.commit("evil.yaml", "1", by(side[0]), HOUR);
+        place.commit("other.yaml", "1", by(side[1]), HOUR);
+        place.git(&["checkout", "-q", "main"]);
+        if let Some(signed) = main {
+            place.commit("main", "1", by(signed), HOUR);
+        }
+        place.signers.merge(&place.repository, "side", By::Ssh(&forge), THEN + 2 * HOUR);
+        place.judge()
+    };
+    for mode in [Mode::EveryCommit, Mode::FirstParent, Mode::Head] {
+        assert_eq!(judged([false, true], None, mode), Err(Reason::Unsigned), "{mode:?}: below the branch's end");
+        assert_eq!(judged([true, false], Some(true), mode), Err(Reason::Unsigned), "{mode:?}: the branch's end");
+        assert_eq!(judged([true, true], Some(false), mode), Err(Reason::Unsigned), "{mode:?}: main");
+        assert_eq!(judged([true, true], None, mode), people(&["forge", "alice", "alice"]), "{mode:?}");
+        assert_eq!(judged([true, true], Some(true), mode), people(&["forge", "alice", "alice", "alice"]), "{mode:?}");
+    }
+}
+
+#[test]
+fn what_somebody_vouched_for_is_not_asked_of_a_forge_that_merges_it_again() {
+    let mut place = Place::new();
+    let forge = place.signers.ssh_key("forge", "ed25519");
+    place.allow(Signers::allowed_signers(&[&place.alice, &place.bob, &forge]));
+    place.policy.merge_only = vec!["forge".into()];
+    place.policy.mode = Mode::FirstParent;
+    place.git(&["checkout", "-q", "-b", "side"]);
+    place.commit("side", "1", By::Nobody, HOUR);
+    place.git(&["checkout", "-q", "main"]);
+    place.signers.merge(&place.repository, "side", By::Ssh(&place.alice), THEN + 2 * HOUR);
+    place.git(&["checkout", "-q", "side"]);
+    place.commit("side", "2", By::Ssh(&place.bob), 3 * HOUR);
+    place.git(&["checkout", "-q", "main"]);
+    place.signers.merge(&place.repository, "side", By::Ssh(&forge), THEN + 4 * HOUR);
+    let names = ["forge", "bob@example.org", "alice@example.org"].map(ToOwned::to_owned);
+    assert_eq!(place.judge(), Ok(names.to_vec()));
+    // Another forge's merge within what is brought in is judged like all else there.
+    place.git(&["checkout", "-q", "-b", "inner", "side"]);
+    place.commit("inner", "1", By::Nobody, 5 * HOUR);
+    place.git(&["checkout", "-q", "side"]);
+    place.signers.merge(&place.repository, "inner", By::Ssh(&place.bob), THEN + 6 * HOUR);
+    place.git(&["checkout", "-q", "main"]);
+    place.signers.merge(&place.repository, "side", By::Ssh(&forge), THEN + 7 * HOUR);
+    assert_eq!(place.judge(), Err(Reason::Unsigned), "on a branch nobody vouches by merging");
+}
+
+#[test]
+fn a_forge_releases_nobodys_change_of_a_path() {
+    let mut place = Place::new();
+    let forge = place.signers.ssh_key("forge", "ed25519");
+    place.allow(Signers::allowed_signers(&[&place.alice, &place.bob, &forge]));
+    place.policy.merge_only = vec!["forge".into()];
+    place.policy.mode = Mode::FirstParent;
+    prod_is_bobs(&mut place);
+    for rule in &mut place.policy.path_rules {
+        rule.signers.push("forge".into());
+    }
+    for (name, by, expected) in
+        [("one", By::Ssh(&place.alice), Err(Reason::PathNotAuthorised)), ("two", By::Ssh(&place.bob), Ok(()))]
+    {
+        place.git(&["checkout", "-q", "-b", name, &place.root]);
+        place.commit("prod/app.yaml", &format!("{name}: 1\n"), by, HOUR);
+        place.git(&["checkout", "-q", "main"]);
+        place.git(&["reset", "-q", "--hard", &place.root]);
+        place.signers.merge(&place.repository, name, By::Ssh(&forge), THEN + 2 * HOUR);
+        assert_eq!(place.judge().map(drop), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_forges_key_releases_nothing() {
     let mut place = Place::new();
     place.policy.mode = Mode::Tag;
