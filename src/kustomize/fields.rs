@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::bounds;
 use super::entry::FieldSpec;
 use super::error::{Code, Error};
 use super::select::Gvk;
@@ -37,7 +38,7 @@ impl FieldSpec {
         if !gvk.is_selected(&self.gvk) {
             return Ok(());
         }
-        let path = split(&self.path, '/');
+        let path = bounds::parts(names(&self.path, '/')).map_err(|error| error.of(&gvk.kind))?;
         self.walk(&path, body, create, change).map_err(|error| error.of(&gvk.kind))
     }
 
@@ -117,7 +118,7 @@ pub fn set_entry(tree: &mut Tree, key: &str, text: &str) -> Result<(), Error> {
 }
 
 /// Splits a path; a backslash before the delimiter keeps it in the name.
-pub fn split(path: &str, delimiter: char) -> Vec<String> {
+pub fn names(path: &str, delimiter: char) -> Vec<String> {
     let mut parts: Vec<&str> = path.split(delimiter).collect();
     if parts.len() > 1 && parts[0].is_empty() {
         parts.remove(0);

@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod accumulator;
+mod bounds;
 mod configure;
 mod entry;
 mod envsubst;

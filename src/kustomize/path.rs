@@ -1,5 +1,6 @@
 //! Paths of replacements: `spec.containers.[name=web].env.0.value`, `*`, `[a.b/c]`.
 
+use crate::kustomize::bounds;
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::fields;
 use crate::kustomize::select::regex;
@@ -19,10 +20,13 @@ pub enum Part {
 }
 
 /// Splits a path. A backslash keeps a dot in a name, brackets keep everything between them.
-pub fn parse(path: &str) -> Vec<Part> {
+///
+/// # Errors
+/// Where it has more parts than an object may have levels.
+pub fn parse(path: &str) -> Result<Vec<Part>, Error> {
     let mut names: Vec<String> = Vec::new();
     let mut open: Option<String> = None;
-    for name in fields::split(path, '.') {
+    for name in fields::names(path, '.') {
         match open.take() {
             Some(begun) => {
                 let joined = format!("{begun}.{name}");
@@ -33,7 +37,7 @@ pub fn parse(path: &str) -> Vec<Part> {
         }
     }
     names.extend(open);
-    names.into_iter().map(part).collect()
+    bounds::parts(names.into_iter().map(part).collect())
 }
 
 fn part(name: String) -> Part {
@@ -209,10 +213,13 @@ mod tests {
     #[test]
     fn dots_are_kept_by_a_backslash_and_by_brackets() {
         let field = |name: &str| Part::Field(name.to_owned());
-        assert_eq!(parse("a.b\\.c.0"), [field("a"), field("b.c"), Part::Index(0)]);
-        assert_eq!(parse("metadata.annotations.[a.b/c]"), [field("metadata"), field("annotations"), field("a.b/c")]);
+        assert_eq!(parse("a.b\\.c.0").unwrap(), [field("a"), field("b.c"), Part::Index(0)]);
         assert_eq!(
-            parse("x.[name=a.b].*"),
+            parse("metadata.annotations.[a.b/c]").unwrap(),
+            [field("metadata"), field("annotations"), field("a.b/c")]
+        );
+        assert_eq!(
+            parse("x.[name=a.b].*").unwrap(),
             [field("x"), Part::Where("name".to_owned(), "a.b".to_owned()), Part::Every]
         );
     }

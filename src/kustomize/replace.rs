@@ -2,6 +2,7 @@
 
 use crate::secret::{Part as Piece, Secret};
 
+use super::bounds;
 use super::entry::{FieldOptions, Replacement, Source, Target};
 use super::error::{Code, Error};
 use super::path::{self, Kind};
@@ -42,7 +43,7 @@ fn find_source(source: &Source, resources: &[Resource]) -> Result<Tree, Error> {
     if fitting.next().is_some() {
         return Err(refuse(format!("several objects fit the source {}", describe(source))));
     }
-    let found = path::find(&resource.body, &path::parse(&source.field_path))?;
+    let found = path::find(&resource.body, &path::parse(&source.field_path)?)?;
     let found = found.filter(|found| !found.is_empty()).ok_or_else(|| {
         refuse(format!("the source has no field `{}`, or nothing in it", source.field_path)).of(resource.id())
     })?;
@@ -105,7 +106,8 @@ fn put(target: &Target, value: &Tree, resources: &mut [Resource]) -> Result<(), 
 }
 
 fn put_at(written: &str, options: &FieldOptions, value: &Tree, body: &mut Tree) -> Result<(), Error> {
-    let parts = path::parse(written);
+    let parts = path::parse(written)?;
+    bounds::depth(parts.len(), value)?;
     let create = options.create.then_some(match value {
         Tree::Leaf(_) => Kind::Scalar,
         Tree::List(_) => Kind::List,

@@ -58,7 +58,7 @@ fn value(var: &Var, resources: &[Resource]) -> Result<Leaf, Error> {
     let resource = resource.ok_or_else(|| refuse("no object fits its `objref`"))?;
     // `ports[0]` is written without a dot here.
     let written = var.field_path.replace('[', ".[");
-    let parts: Vec<path::Part> = path::parse(&written).into_iter().map(number).collect();
+    let parts: Vec<path::Part> = path::parse(&written)?.into_iter().map(number).collect();
     match path::find(&resource.body, &parts) {
         Ok(Some(Tree::Leaf(leaf))) => Ok(leaf.share()),
         Ok(Some(Tree::List(_) | Tree::Map(_))) => Err(refuse("its field is not a scalar").of(resource.id())),

@@ -149,6 +149,56 @@ fn bombs_of_aliases_and_depth_are_refused() {
 }
 
 #[test]
+fn no_transformer_makes_an_object_deeper_than_a_file_may_be() {
+    let dots = "a.".repeat(5000);
+    let slashes = "a/".repeat(5000);
+    let patched = |operations: &str| format!("patches: [{{target: {{kind: ConfigMap}}, patch: '[{operations}]'}}]\n");
+    let mut copies = Vec::new();
+    let mut adds = Vec::new();
+    for level in 0..129 {
+        adds.push(format!(r#"{{"op": "add", "path": "/data{}", "value": {{}}}}"#, "/a".repeat(level + 1)));
+        if level < 10 {
+            copies.push(r#"{"op": "copy", "from": "/data", "path": "/data/a"}"#);
+        }
+    }
+    let value = format!(
+        "transformers: [\"{{apiVersion: builtin, kind: ValueAddTransformer, metadata: {{name: x}}, value: v, targets: [{{fieldPath: spec/{slashes}a}}]}}\"]\n"
+    );
+    for (what, fields) in [
+        (
+            "a replacement",
+            format!(
+                "replacements: [{{source: {{kind: ConfigMap, fieldPath: data.k}}, targets: [{{select: {{kind: ConfigMap}}, fieldPaths: [spec.{dots}a], options: {{create: true}}}}]}}]\n"
+            ),
+        ),
+        (
+            "the source of a replacement",
+            format!(
+                "replacements: [{{source: {{kind: ConfigMap, fieldPath: data.{dots}k}}, targets: [{{select: {{kind: ConfigMap}}, fieldPaths: [data.k]}}]}}]\n"
+            ),
+        ),
+        ("labels", format!("labels: [{{pairs: {{a: b}}, fields: [{{path: spec/{slashes}a, create: true}}]}}]\n")),
+        ("a value", value),
+        ("copies", patched(&vec![copies.join(","); 20].join(","))),
+        ("additions", patched(&adds.join(","))),
+        (
+            "a variable",
+            format!(
+                "vars: [{{name: A, objref: {{apiVersion: v1, kind: ConfigMap, name: a}}, fieldref: {{fieldpath: data.{dots}k}}}}]\n"
+            ),
+        ),
+    ] {
+        let all = files(&[
+            ("app/kustomization.yaml", &format!("resources: [m.yaml]\n{fields}")),
+            ("app/m.yaml", &format!("{MAP}data: {{k: v}}\n")),
+        ]);
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let code = thread.spawn(move || refusal(all)).unwrap().join().unwrap();
+        assert_eq!(code, "limit", "{what}");
+    }
+}
+
+#[test]
 fn regular_expressions_take_no_exponential_time() {
     let long = "a".repeat(30_000);
     for pattern in ["(a+)+$", "(a|a)*b", "(.*)*x", "a{1,900}{1,900}", "((a{0,90}){0,90}){0,90}"] {

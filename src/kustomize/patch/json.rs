@@ -1,5 +1,6 @@
 //! JSON patch (RFC 6902), with negative indexes as the library behind kustomize allows.
 
+use crate::kustomize::bounds;
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::form::Form;
 use crate::kustomize::tree::Tree;
@@ -146,6 +147,7 @@ fn container<'a>(body: &'a mut Tree, path: &str) -> Result<(&'a mut Tree, String
 }
 
 fn add(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
+    bounds::depth(names(path)?.len(), &value)?;
     let (tree, name) = container(body, path)?;
     match tree {
         Tree::Map(fields) => fields.set(&name, value),
@@ -178,6 +180,7 @@ fn replace(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
         *body = value;
         return Ok(());
     }
+    bounds::depth(names(path)?.len(), &value)?;
     let (tree, name) = container(body, path)?;
     let slot = match tree {
         // The library behind kustomize does not mind that the field is missing.
