@@ -7,11 +7,12 @@ use crate::sops::Opened;
 use crate::trust::Origin;
 
 use super::accumulator::Accumulator;
+use super::bounds::Budget;
 use super::configure;
 use super::error::{Code, Error};
 use super::fields::Config;
 use super::file::Kustomization;
-use super::generate::{Product, generate};
+use super::generate::{Inputs, Product, generate};
 use super::layout::{Folder, Target, inline};
 use super::options::Options;
 use super::origin::{Source, Trail};
@@ -33,6 +34,8 @@ pub struct Session<'a, O: Origin> {
     schema_is_set: bool,
     builtin: Builtin,
     visits: usize,
+    /// What may still be read and copied.
+    pub budget: Budget,
     trail: Trail,
 }
 
@@ -49,6 +52,7 @@ impl<'a, O: Origin> Session<'a, O> {
             schema_is_set: false,
             builtin: Builtin::Unused,
             visits: 0,
+            budget: Budget::new(),
             trail: Trail::default(),
         }
     }
@@ -75,7 +79,9 @@ impl<'a, O: Origin> Session<'a, O> {
         let is_file = |path: &RepoPath| self.is_file(path);
         let folder = Folder { path, is_file: &is_file, options: self.options };
         let file = folder.kustomization()?.ok_or_else(|| folder.without())?;
-        Kustomization::read(source::text(self.opened, &file)?, &file)
+        let text = source::text(self.opened, &file)?;
+        self.budget.kustomization(text.len())?;
+        Kustomization::read(text, &file)
     }
 
     /// Adds what `kustomization`, in folder `path`, makes.
@@ -97,12 +103,16 @@ impl<'a, O: Origin> Session<'a, O> {
         let mut config = Arc::clone(Config::builtin());
         for written in &kustomization.configurations {
             let file = self.find(path, written)?;
-            Arc::make_mut(&mut config).merge(&configure::configuration(Documents::open(self.opened, &file)?)?)?;
+            Arc::make_mut(&mut config).merge(&configure::configuration(Documents::open(
+                self.opened,
+                &file,
+                &self.budget,
+            )?)?)?;
         }
         into.add_config(&config)?;
         for written in &kustomization.crds {
             let file = self.find(path, written)?;
-            let config = configure::definitions(Documents::open(self.opened, &file)?)?;
+            let config = configure::definitions(Documents::open(self.opened, &file, &self.budget)?)?;
             Arc::make_mut(&mut into.config).merge(&config)?;
         }
         self.generate(path, &kustomization, &mut into)?;
@@ -129,7 +139,7 @@ impl<'a, O: Origin> Session<'a, O> {
             if step.walks_schema() {
                 self.builtin = Builtin::Walked;
             }
-            step.run(&mut into.resources, &self.schema)
+            step.run(&mut into.resources, &self.schema, &self.budget)
         })
     }
 
@@ -147,7 +157,8 @@ impl<'a, O: Origin> Session<'a, O> {
     fn add_resource(&mut self, folder: &RepoPath, written: &str, into: &mut Accumulator) -> Result<(), Error> {
         match self.target(folder, written)? {
             Target::File(file) => {
-                let mut resources = objects(Documents::open(self.opened, &file)?)?;
+                let mut resources = objects(Documents::open(self.opened, &file, &self.budget)?)?;
+                resources.iter().try_for_each(|resource| self.budget.object(resource))?;
                 if self.builtin == Builtin::Unused && resources.iter().any(|resource| !is_builtin(&resource.gvk())) {
                     self.builtin = Builtin::Asked;
                 }
@@ -202,11 +213,12 @@ impl<'a, O: Origin> Session<'a, O> {
         let place = kustomization.place.clone().unwrap_or(Place { file: folder.clone(), line: 0 });
         let global = kustomization.generator_options.as_ref();
         let find = |written: &str| self.find(folder, written);
+        let inputs = Inputs { opened: self.opened, find: &find, place: &place, budget: &self.budget };
         let products = [(Product::ConfigMap, &kustomization.config_maps), (Product::Secret, &kustomization.secrets)];
         for (product, generators) in products {
             let source = self.trail.field(kustomization.name(), product.generator());
             for generator in generators {
-                let mut generated = generate(product, generator, global, self.opened, &find, &place)?;
+                let mut generated = generate(product, generator, global, &inputs)?;
                 if let Some(source) = &source {
                     source.note_generated(&mut generated);
                 }
@@ -224,6 +236,7 @@ impl<'a, O: Origin> Session<'a, O> {
             opened: self.opened,
             find: &|written: &str| self.find(folder, written),
             place: kustomization.place.clone().unwrap_or(Place { file: folder.clone(), line: 0 }),
+            budget: &self.budget,
         };
         step::of_kustomization(kustomization, config, &read, &self.trail)
     }
@@ -251,6 +264,7 @@ impl<'a, O: Origin> Session<'a, O> {
             opened: self.opened,
             find: &|written: &str| self.find(folder, written),
             place: Place { file: folder.clone(), line: 0 },
+            budget: &self.budget,
         };
         let mut steps = Vec::new();
         for resource in configurations.resources {

@@ -1,9 +1,16 @@
 //! Bounds on what transformers make. Files are bounded where they are read, but a path of a few bytes makes a level for each.
 
-use crate::model::yaml::Limits;
+use std::cell::Cell;
 
+use crate::model::yaml::Limits;
+use crate::secret::Secret;
+use crate::sops::{File, Opened};
+use crate::trust::Origin;
+
+use super::entry::FieldSpec;
 use super::error::{Code, Error};
-use super::tree::Tree;
+use super::resource::Resource;
+use super::tree::{Fields, Leaf, Tree};
 
 /// Levels of an object, and parts of a path: whatever walks a tree calls itself that often, and a stack has an end.
 pub const DEPTH: usize = Limits::MANIFEST.depth;
@@ -30,5 +37,93 @@ fn fits(tree: &Tree, levels: usize) -> bool {
         Tree::Leaf(_) => true,
         Tree::List(list) => levels > 0 && list.iter().all(below),
         Tree::Map(fields) => levels > 0 && fields.iter().all(|(_, value)| below(value)),
+    }
+}
+
+/// Upper bound on all that one render reads and copies, in bytes of memory: several times what may be applied.
+const BYTES: usize = 256 << 20;
+
+/// What an entry of a mapping or a list takes beside its texts.
+const ENTRY: usize = 96;
+
+/// What a render may still read and copy. Nothing is given back: who copies and drops pays as well.
+pub struct Budget(Cell<usize>);
+
+impl Budget {
+    /// All of it.
+    pub fn new() -> Self {
+        Self(Cell::new(BYTES))
+    }
+
+    /// Takes `bytes` of it.
+    ///
+    /// # Errors
+    /// Where there is not that much left.
+    pub fn take(&self, bytes: usize) -> Result<(), Error> {
+        let left = self.0.get().checked_sub(bytes).ok_or_else(|| {
+            let text = format!("this reads and copies more than {} MiB; divide it among several Syncs", BYTES >> 20);
+            Error::new(Code::Limit, text)
+        })?;
+        self.0.set(left);
+        Ok(())
+    }
+
+    /// For an entry with texts of `bytes` together.
+    pub fn entry(&self, bytes: usize) -> Result<(), Error> {
+        self.take(ENTRY + bytes)
+    }
+
+    /// For a whole tree.
+    pub fn tree(&self, tree: &Tree) -> Result<(), Error> {
+        match tree {
+            Tree::Leaf(Leaf::Open { text, .. }) => self.entry(text.len()),
+            // A copy of a sealed leaf is another handle on it.
+            Tree::Leaf(Leaf::Sealed(_)) => self.entry(0),
+            Tree::List(list) => self.entry(0).and_then(|()| list.iter().try_for_each(|tree| self.tree(tree))),
+            Tree::Map(fields) => self.entry(0).and_then(|()| self.fields(fields)),
+        }
+    }
+
+    /// For the entries of a mapping.
+    pub fn fields(&self, fields: &Fields) -> Result<(), Error> {
+        fields.iter().try_for_each(|(key, value)| self.take(key.len()).and_then(|()| self.tree(value)))
+    }
+
+    /// For what is remembered of an object beside its manifest.
+    pub fn object(&self, resource: &Resource) -> Result<(), Error> {
+        let former =
+            resource.previous.iter().map(|one| 2 * ENTRY + one.name.len() + one.namespace.len() + one.kind.len());
+        self.take(8 * ENTRY + 2 * resource.place.file.as_str().len() + former.sum::<usize>())
+    }
+
+    /// For the files that a render holds while it lasts.
+    pub fn files<O: Origin>(&self, opened: &Opened<O>) -> Result<(), Error> {
+        opened.paths().try_for_each(|path| match (opened.file(path), opened.text(path)) {
+            (Some(File::Plain(bytes)), _) => self.take(bytes.len()),
+            (_, Some(text)) => self.sealed(text),
+            (_, None) => Ok(()),
+        })
+    }
+
+    /// A copy that is paid for.
+    pub fn share(&self, tree: &Tree) -> Result<Tree, Error> {
+        self.tree(tree).map(|()| tree.share())
+    }
+
+    /// For a text made of a sealed one: not to the byte, or what is left would tell its length.
+    pub fn sealed(&self, secret: &Secret) -> Result<(), Error> {
+        const STEP: usize = 1024;
+        self.entry(secret.size().next_multiple_of(STEP))
+    }
+
+    /// For a list of fields.
+    pub fn specs(&self, specs: &[FieldSpec]) -> Result<(), Error> {
+        specs.iter().try_for_each(|spec| self.entry(spec.path.len()))
+    }
+
+    /// For a kustomization with a text of `bytes`, taken apart; a short one is for nothing, as it may be read often.
+    pub fn kustomization(&self, bytes: usize) -> Result<(), Error> {
+        const SHORT: usize = 64 << 10;
+        self.take(16 * bytes.saturating_sub(SHORT))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::bounds;
+use super::bounds::{self, Budget};
 use super::entry::FieldSpec;
 use super::error::{Code, Error};
 use super::select::Gvk;
@@ -33,13 +33,14 @@ impl FieldSpec {
         gvk: &Gvk,
         body: &mut Tree,
         create: Create,
+        budget: &Budget,
         change: &mut dyn FnMut(&mut Tree) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if !gvk.is_selected(&self.gvk) {
             return Ok(());
         }
         let path = bounds::parts(names(&self.path, '/')).map_err(|error| error.of(&gvk.kind))?;
-        self.walk(&path, body, create, change).map_err(|error| error.of(&gvk.kind))
+        self.walk(&path, body, create, budget, change).map_err(|error| error.of(&gvk.kind))
     }
 
     fn walk(
@@ -47,6 +48,7 @@ impl FieldSpec {
         path: &[String],
         tree: &mut Tree,
         create: Create,
+        budget: &Budget,
         change: &mut dyn FnMut(&mut Tree) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Some((first, rest)) = path.split_first() else { return change(tree) };
@@ -56,7 +58,9 @@ impl FieldSpec {
                 Code::FieldKindMismatch,
                 format!("field `{}`: expected a mapping or a list at `{first}`, found a scalar", self.path),
             )),
-            Tree::List(list) => list.iter_mut().try_for_each(|element| self.walk(path, element, create, change)),
+            Tree::List(list) => {
+                list.iter_mut().try_for_each(|element| self.walk(path, element, create, budget, change))
+            }
             Tree::Map(fields) => {
                 let (name, is_list) = first.strip_suffix("[]").map_or((first.as_str(), false), |name| (name, true));
                 if name.is_empty() {
@@ -72,6 +76,7 @@ impl FieldSpec {
                 if let Some(new) = make {
                     let slot = fields.entry(name, Tree::null);
                     if slot.is_null() {
+                        budget.entry(name.len())?;
                         *slot = new;
                     }
                 }
@@ -80,16 +85,17 @@ impl FieldSpec {
                 if is_list && field.is_null() {
                     *field = Tree::List(Vec::new());
                 }
-                self.walk(rest, field, create, change)
+                self.walk(rest, field, create, budget, change)
             }
         }
     }
 }
 
 /// Sets an open scalar, keeping that it is a text where it was one.
-pub fn set_scalar(tree: &mut Tree, text: &str) -> Result<(), Error> {
+pub fn set_scalar(tree: &mut Tree, text: &str, budget: &Budget) -> Result<(), Error> {
     match tree {
         Tree::Leaf(_) => {
+            budget.take(text.len())?;
             *tree = Tree::text(text);
             Ok(())
         }
@@ -103,9 +109,13 @@ pub fn not_scalar(tree: &Tree) -> Error {
 }
 
 /// Sets an entry of a mapping.
-pub fn set_entry(tree: &mut Tree, key: &str, text: &str) -> Result<(), Error> {
+pub fn set_entry(tree: &mut Tree, key: &str, text: &str, budget: &Budget) -> Result<(), Error> {
     match tree {
         Tree::Map(fields) => {
+            match fields.get(key) {
+                Some(_) => budget.take(text.len())?,
+                None => budget.entry(key.len() + text.len())?,
+            }
             fields.set(key, Tree::text(text));
             Ok(())
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::RepoPath;
-use crate::trust::{Origin, Sources, Tree};
+use crate::trust::{Origin, Sources, Tree, TreeError};
 
 use super::error::{Code, Error, Errors};
 use super::file::Kustomization;
@@ -47,7 +47,10 @@ pub fn gather_under<O: Origin>(
     walk.components(path, &layer.components()?);
     let Walk { wanted, errors, .. } = walk;
     Errors::unless_empty(errors)?;
-    tree.close(&wanted).map_err(|error| Error::new(Code::MissingFile, error.to_string()).into())
+    tree.close(&wanted).map_err(|error| {
+        let code = if matches!(error, TreeError::TooMuch { .. }) { Code::Limit } else { Code::MissingFile };
+        Error::new(code, error.to_string()).into()
+    })
 }
 
 /// Levels of bases below bases.

@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use crate::sops::{Contents, File, Opened};
 use crate::trust::Origin;
 
+use super::bounds::Budget;
 use super::entry::{Generator, GeneratorOptions};
 use super::error::{Code, Error};
 use super::resource::{Behavior, Resource};
@@ -35,17 +36,26 @@ impl Product {
     }
 }
 
+/// What a generator reads.
+pub struct Inputs<'a, O: Origin> {
+    /// The closed set of files.
+    pub opened: &'a Opened<O>,
+    /// Turns a path as written into a file.
+    pub find: &'a dyn Fn(&str) -> Result<RepoPath, Error>,
+    /// Where the generator is written.
+    pub place: &'a Place,
+    /// What it may cost.
+    pub budget: &'a Budget,
+}
+
 /// The object that `generator` describes.
-///
-/// `find` turns a path as written into a file.
 pub fn generate<O: Origin>(
     product: Product,
     generator: &Generator,
     global: Option<&GeneratorOptions>,
-    opened: &Opened<O>,
-    find: &dyn Fn(&str) -> Result<RepoPath, Error>,
-    place: &Place,
+    inputs: &Inputs<'_, O>,
 ) -> Result<Resource, Error> {
+    let place = inputs.place;
     let refuse = |text: String| Error::new(Code::GeneratorInput, text).at(place.clone());
     if generator.name.is_empty() {
         return Err(refuse("a generator must have a `name`".to_owned()));
@@ -59,7 +69,7 @@ pub fn generate<O: Origin>(
     body.set("kind", Tree::text(kind));
     let mut resource = Resource::new(Tree::Map(body), place.clone());
     resource.set_identity(&generator.name, &generator.namespace);
-    fill(product, &pairs(generator, opened, find, &refuse)?, generator, &mut resource, &refuse)?;
+    fill(product, pairs(generator, inputs, &refuse)?, generator, &mut resource, &refuse)?;
     let options = merged(generator.options.as_ref(), global);
     for (name, text) in &options.labels {
         resource.set_meta("labels", name, text);
@@ -126,7 +136,7 @@ enum Input {
 
 fn fill(
     product: Product,
-    pairs: &[(String, Input)],
+    pairs: Vec<(String, Input)>,
     generator: &Generator,
     resource: &mut Resource,
     refuse: &dyn Fn(String) -> Error,
@@ -134,21 +144,19 @@ fn fill(
     let mut seen = HashSet::new();
     let (mut data, mut binary) = (Vec::new(), Vec::new());
     for (key, input) in pairs {
-        if !seen.insert(key) {
+        if !seen.insert(key.clone()) {
             return Err(refuse(format!("`{}` gets the key `{key}` twice", generator.name)));
         }
         match (product, input) {
-            (Product::Secret, Input::Open(bytes)) => data.push((key.clone(), open_base64(bytes))),
+            (Product::Secret, Input::Open(bytes)) => data.push((key, open_base64(&bytes))),
             (Product::Secret, Input::Sealed(secret)) => {
-                data.push((key.clone(), Tree::Leaf(Leaf::Sealed(sealed_base64(secret)))));
+                data.push((key, Tree::Leaf(Leaf::Sealed(sealed_base64(&secret)))));
             }
-            (Product::ConfigMap, Input::Open(bytes)) => match std::str::from_utf8(bytes) {
-                Ok(text) => data.push((key.clone(), Tree::text(text))),
-                Err(_) => binary.push((key.clone(), open_base64(bytes))),
+            (Product::ConfigMap, Input::Open(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => data.push((key, Tree::text(text))),
+                Err(error) => binary.push((key, open_base64(error.as_bytes()))),
             },
-            (Product::ConfigMap, Input::Sealed(secret)) => {
-                data.push((key.clone(), Tree::Leaf(Leaf::Sealed(secret.share()))));
-            }
+            (Product::ConfigMap, Input::Sealed(secret)) => data.push((key, Tree::Leaf(Leaf::Sealed(secret)))),
         }
     }
     let Some(body) = resource.body.as_map_mut() else { return Ok(()) };
@@ -191,15 +199,18 @@ fn open_base64(bytes: &[u8]) -> Tree {
 
 fn pairs<O: Origin>(
     generator: &Generator,
-    opened: &Opened<O>,
-    find: &dyn Fn(&str) -> Result<RepoPath, Error>,
+    inputs: &Inputs<'_, O>,
     refuse: &dyn Fn(String) -> Error,
 ) -> Result<Vec<(String, Input)>, Error> {
+    let Inputs { opened, find, budget, .. } = inputs;
     let mut pairs = Vec::new();
     for env in &generator.envs {
         let path = find(env)?;
         match source::file(opened, &path)? {
-            File::Plain(bytes) => env_file(bytes, &path, &mut pairs)?,
+            File::Plain(bytes) => {
+                budget.take(4 * bytes.len())?;
+                env_file(bytes, &path, &mut pairs)?;
+            }
             File::Sealed(Contents::Entries(entries)) => {
                 pairs.extend(entries.iter().map(|(key, secret)| (key.clone(), Input::Sealed(secret.share()))));
             }
@@ -213,6 +224,7 @@ fn pairs<O: Origin>(
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
             .ok_or_else(|| refuse("a literal must be `key=value`".to_owned()))?;
+        budget.entry(3 * literal.len())?;
         pairs.push((key.to_owned(), Input::Open(unquoted(value).as_bytes().to_vec())));
     }
     for entry in &generator.files {
@@ -220,10 +232,18 @@ fn pairs<O: Origin>(
             .ok_or_else(|| refuse(format!("{entry:?}: a file must be `path` or `key=path`, with one `=` at most")))?;
         let path = find(written)?;
         match source::file(opened, &path)? {
-            File::Plain(bytes) => pairs.push((key.to_owned(), Input::Open(bytes.clone()))),
-            File::Sealed(Contents::Blob(secret)) => pairs.push((key.to_owned(), Input::Sealed(secret.share()))),
+            // As it is, and in base64.
+            File::Plain(bytes) => {
+                budget.entry(3 * bytes.len())?;
+                pairs.push((key.to_owned(), Input::Open(bytes.clone())));
+            }
+            File::Sealed(Contents::Blob(secret)) => {
+                budget.sealed(secret)?;
+                pairs.push((key.to_owned(), Input::Sealed(secret.share())));
+            }
             File::Sealed(Contents::Documents(_) | Contents::Entries(_)) => {
                 let text = opened.text(&path).ok_or_else(|| refuse(format!("{path}: its text is not there")))?;
+                budget.sealed(text)?;
                 pairs.push((key.to_owned(), Input::Sealed(text.share())));
             }
         }

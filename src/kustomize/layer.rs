@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::RepoPath;
 
+use super::bounds::Budget;
 use super::entry::Image;
 use super::envsubst::{Evaluator, Variables};
 use super::error::{Code, Error, Errors};
@@ -87,7 +88,7 @@ impl Layer {
     }
 
     /// Puts variables and common metadata in, in this order: what the metadata says is never evaluated.
-    pub(super) fn finish(&self, resources: &mut [Resource]) -> Result<(), Errors> {
+    pub(super) fn finish(&self, resources: &mut [Resource], budget: &Budget) -> Result<(), Errors> {
         if let Some(variables) = &self.variables {
             let mut evaluator = Evaluator::new(variables);
             let mut errors = Vec::new();
@@ -101,7 +102,7 @@ impl Layer {
                     ("v1", "ConfigMap" | "Secret") => Texts::Data,
                     _ => Texts::None,
                 };
-                if let Err(error) = substitute(&mut resource.body, entries, &mut evaluator) {
+                if let Err(error) = substitute(&mut resource.body, entries, &mut evaluator, budget) {
                     errors.push(error.of(id).at(resource.place.clone()));
                 }
             }
@@ -110,6 +111,7 @@ impl Layer {
         for resource in resources {
             for (what, pairs) in [("labels", &self.labels), ("annotations", &self.annotations)] {
                 for (name, text) in pairs {
+                    budget.entry(name.len() + text.len())?;
                     resource.set_meta(what, name, text);
                 }
             }
@@ -130,18 +132,22 @@ enum Texts {
 }
 
 /// Evaluates what is open; a sealed value is never looked into.
-fn substitute(tree: &mut Tree, texts: Texts, evaluator: &mut Evaluator<'_>) -> Result<(), Error> {
+fn substitute(tree: &mut Tree, texts: Texts, evaluator: &mut Evaluator<'_>, budget: &Budget) -> Result<(), Error> {
     match tree {
         Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Quoted }) if text.contains('$') => {
             *tree = match evaluator.evaluate(text)?.into_text() {
                 Err(sealed) => Tree::Leaf(Leaf::Sealed(sealed)),
-                Ok(result) => typed(text, result, texts == Texts::All)?,
+                Ok(result) => {
+                    let tree = typed(text, result, texts == Texts::All)?;
+                    budget.tree(&tree)?;
+                    tree
+                }
             };
         }
         Tree::Leaf(_) => {}
         Tree::List(list) => {
             for element in list {
-                substitute(element, Texts::None, evaluator)?;
+                substitute(element, Texts::None, evaluator, budget)?;
             }
         }
         Tree::Map(fields) => {
@@ -155,7 +161,7 @@ fn substitute(tree: &mut Tree, texts: Texts, evaluator: &mut Evaluator<'_>) -> R
                     _ if matches!(value, Tree::Leaf(_)) => texts,
                     _ => Texts::None,
                 };
-                substitute(value, below, evaluator).map_err(|error| error.within(key))?;
+                substitute(value, below, evaluator, budget).map_err(|error| error.within(key))?;
             }
         }
     }

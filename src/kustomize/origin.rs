@@ -2,6 +2,8 @@
 
 use crate::model::{Map, Node, show};
 
+use super::bounds::Budget;
+use super::error::Error;
 use super::resource::Resource;
 use super::select::Gvk;
 
@@ -118,16 +120,18 @@ impl Source {
     }
 
     /// Notes on every object that this saw it. One without an origin is taken for made here, as kustomize does.
-    pub fn note_transformed(&self, resources: &mut [Resource]) {
+    pub fn note_transformed(&self, resources: &mut [Resource], budget: &Budget) -> Result<(), Error> {
         let line = show::yaml(&Node::List(vec![self.node()]));
         for resource in resources {
             if resource.annotation(ORIGIN).is_none() {
                 self.note_generated(resource);
             } else {
                 let text = format!("{}{line}", resource.annotation(TRANSFORMATIONS).unwrap_or_default());
+                budget.take(text.len())?;
                 resource.set_meta("annotations", TRANSFORMATIONS, &text);
             }
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Paths of replacements: `spec.containers.[name=web].env.0.value`, `*`, `[a.b/c]`.
 
-use crate::kustomize::bounds;
+use crate::kustomize::bounds::{self, Budget};
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::fields;
 use crate::kustomize::select::regex;
@@ -96,6 +96,7 @@ pub fn visit(
     tree: &mut Tree,
     path: &[Part],
     create: Option<Kind>,
+    budget: &Budget,
     visit_one: &mut dyn FnMut(&mut Tree) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     let Some((first, rest)) = path.split_first() else {
@@ -116,25 +117,29 @@ pub fn visit(
             let field = match (fields.get_mut(name).is_some(), create) {
                 (false, None) => return Ok(0),
                 (true, _) => fields.get_mut(name),
-                (false, Some(kind)) => Some(fields.entry(name, || made(rest.first(), kind))),
+                (false, Some(kind)) => {
+                    budget.entry(name.len())?;
+                    Some(fields.entry(name, || made(rest.first(), kind)))
+                }
             };
-            field.map_or(Ok(0), |field| visit(field, rest, create, visit_one))
+            field.map_or(Ok(0), |field| visit(field, rest, create, budget, visit_one))
         }
         Part::Index(index) => {
             let list = elements(tree)?;
             if let (true, Some(kind)) = (*index == list.len(), create) {
+                budget.entry(0)?;
                 list.push(made(rest.first(), kind));
             }
             let length = list.len();
             let element = list
                 .get_mut(*index)
                 .ok_or_else(|| missing(&format!("index {index} is out of range of {length} elements")))?;
-            visit(element, rest, create, visit_one)
+            visit(element, rest, create, budget, visit_one)
         }
         Part::Every => {
             let mut count = 0;
             for element in elements(tree)? {
-                count += visit(element, rest, create, visit_one)?;
+                count += visit(element, rest, create, budget, visit_one)?;
             }
             Ok(count)
         }
@@ -148,13 +153,14 @@ pub fn visit(
                     count += if field.is_empty() {
                         visit_one(element).map(|()| 1)?
                     } else {
-                        visit(element, rest, create, visit_one)?
+                        visit(element, rest, create, budget, visit_one)?
                     };
                 }
             }
             if count > 0 || create.is_none() {
                 return Ok(count);
             }
+            budget.entry(field.len() + pattern.len())?;
             let mut element = if field.is_empty() {
                 Tree::plain(pattern.clone())
             } else {
@@ -163,7 +169,7 @@ pub fn visit(
                 Tree::Map(fields)
             };
             let rest = if field.is_empty() { &[][..] } else { rest };
-            let count = visit(&mut element, rest, create, visit_one)?;
+            let count = visit(&mut element, rest, create, budget, visit_one)?;
             list.push(element);
             Ok(count)
         }

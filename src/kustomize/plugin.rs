@@ -1,5 +1,6 @@
 //! Configurations of the built-in generators and transformers; everything that runs a program is refused.
 
+use super::bounds::Budget;
 use super::entry::{self, FieldSpec, Patch, Replica};
 use super::error::{Code, Error};
 use super::fields::{self, Create, not_scalar};
@@ -178,7 +179,7 @@ fn generated<O: Origin>(
     if generator.namespace.is_empty() {
         generator.namespace = namespace;
     }
-    let resource = generate(product, &generator, None, read.opened, read.find, &read.place)?;
+    let resource = generate(product, &generator, None, &read.inputs())?;
     Ok(vec![Step::Generated(vec![resource])])
 }
 
@@ -250,26 +251,32 @@ fn value_target(mut form: Form) -> Result<ValueTarget, Error> {
 }
 
 /// Puts a value at a path of some objects, or into one part of the file path that stands there.
-pub fn add_value(value: &str, targets: &[ValueTarget], resources: &mut [Resource]) -> Result<(), Error> {
+pub fn add_value(
+    value: &str,
+    targets: &[ValueTarget],
+    resources: &mut [Resource],
+    budget: &Budget,
+) -> Result<(), Error> {
     for target in targets {
         for resource in resources.iter_mut() {
             if target.selector.as_ref().is_some_and(|selector| !resource.is_selected(selector)) {
                 continue;
             }
             if target.path == "metadata/namespace" {
-                let how = Namespacing { namespace: value, specs: &[], unset_only: false, subjects: Subjects::Default };
+                let subjects = Subjects::Default;
+                let how = Namespacing { namespace: value, specs: &[], unset_only: false, budget, subjects };
                 set_namespace(&how, std::slice::from_mut(resource))?;
                 continue;
             }
             let spec = FieldSpec { gvk: Gvk::default(), path: target.path.clone(), create: true };
             let gvk = resource.gvk();
-            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Text), &mut |tree| {
+            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Text), budget, &mut |tree| {
                 let Some(old) = tree.as_text() else { return Err(not_scalar(tree)) };
                 let new = match target.position.checked_sub(1) {
                     None => value.to_owned(),
                     Some(at) => with_part(old, at, value),
                 };
-                fields::set_scalar(tree, &new)
+                fields::set_scalar(tree, &new, budget)
             })?;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bounds::Budget;
 use super::entry::FieldSpec;
 use super::error::{Code, Error};
 use super::fields::{Config, Create, not_scalar};
@@ -20,14 +21,15 @@ struct Referral {
 }
 
 /// Objects by every former name.
-struct Index {
+struct Index<'a> {
+    budget: &'a Budget,
     all: Vec<Referral>,
     by_name: HashMap<String, Vec<usize>>,
 }
 
 /// Follows every rename. An object that was never renamed is not looked for: its references are right already.
-pub fn fix(config: &Config, resources: &mut [Resource]) -> Result<Vec<Error>, Error> {
-    let index = Index::new(resources);
+pub fn fix(config: &Config, resources: &mut [Resource], budget: &Budget) -> Result<Vec<Error>, Error> {
+    let index = Index::new(resources, budget)?;
     let mut errors = Vec::new();
     for resource in resources.iter_mut() {
         let original = resource.original_id().gvk;
@@ -37,7 +39,7 @@ pub fn fix(config: &Config, resources: &mut [Resource]) -> Result<Vec<Error>, Er
             for spec in specs.iter().filter(|spec| original.is_selected(&spec.gvk)) {
                 // The field is looked up by path alone: the kind has been compared with the original one.
                 let spec = FieldSpec { gvk: Gvk::default(), ..spec.clone() };
-                let found = spec.visit(&gvk, &mut resource.body, Create::Nothing, &mut |tree| {
+                let found = spec.visit(&gvk, &mut resource.body, Create::Nothing, budget, &mut |tree| {
                     index.set(&referrer, &spec, target, tree)
                 });
                 if let Err(error) = found {
@@ -112,8 +114,13 @@ impl Referrer {
     }
 }
 
-impl Index {
-    fn new(resources: &[Resource]) -> Self {
+impl<'a> Index<'a> {
+    fn new(resources: &[Resource], budget: &'a Budget) -> Result<Self, Error> {
+        for resource in resources {
+            // Every name, as a referrer and as what is referred to.
+            let former: usize = resource.previous.iter().map(|one| one.name.len() + one.namespace.len()).sum();
+            budget.take(2 * (resource.name().len() + resource.namespace().len() + former))?;
+        }
         let all: Vec<Referral> = resources.iter().map(Referral::new).collect();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (number, referral) in all.iter().enumerate() {
@@ -124,7 +131,7 @@ impl Index {
                 }
             }
         }
-        Self { all, by_name }
+        Ok(Self { budget, all, by_name })
     }
 
     fn set(&self, referrer: &Referrer, spec: &FieldSpec, target: &Gvk, tree: &mut Tree) -> Result<(), Error> {
@@ -145,6 +152,7 @@ impl Index {
         if let Some(referral) = found
             && referral.id.name != name
         {
+            self.budget.take(referral.id.name.len())?;
             *tree = Tree::text(referral.id.name.clone());
         }
         Ok(())
@@ -163,6 +171,7 @@ impl Index {
             return Ok(());
         }
         if let Some(fields) = tree.as_map_mut() {
+            self.budget.take(referral.id.name.len() + referral.id.namespace.len())?;
             fields.set("name", Tree::text(referral.id.name.clone()));
             if !referral.id.namespace.is_empty() {
                 fields.set("namespace", Tree::text(referral.id.namespace.clone()));

@@ -134,6 +134,7 @@ fn objects<O: Origin>(
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Object>, Errors> {
     let session = Session::new(opened, &options);
+    session.budget.files(opened)?;
     let mut kustomization = top(&session, path)?;
     layer.lay_over(&mut kustomization)?;
     let (sort, wanted) = (kustomization.sort.take(), std::mem::take(&mut kustomization.build_metadata));
@@ -141,8 +142,8 @@ fn objects<O: Origin>(
     let Accumulator { mut resources, config, vars, .. } =
         session.accumulate(path, kustomization, Accumulator::default())?;
     add_hashes(&mut resources)?;
-    Errors::unless_empty(references::fix(&config, &mut resources)?)?;
-    substitute::resolve(&vars, &config, &mut resources)?;
+    Errors::unless_empty(references::fix(&config, &mut resources, &session.budget)?)?;
+    substitute::resolve(&vars, &config, &mut resources, &session.budget)?;
     resources.retain(|resource| !is_local(resource));
     match (&sort, options.order) {
         (Some(Sort::Fifo), _) | (None, Order::AsWritten) => {}
@@ -150,7 +151,7 @@ fn objects<O: Origin>(
         (None, Order::Legacy) => sort_legacy(None, &mut resources),
     }
     origin::finish(&wanted, &mut resources);
-    layer.finish(&mut resources)?;
+    layer.finish(&mut resources, &session.budget)?;
     let mut errors = Vec::new();
     let mut objects = Vec::with_capacity(resources.len());
     for resource in resources {

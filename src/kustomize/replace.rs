@@ -2,7 +2,7 @@
 
 use crate::secret::{Part as Piece, Secret};
 
-use super::bounds;
+use super::bounds::{self, Budget};
 use super::entry::{FieldOptions, Replacement, Source, Target};
 use super::error::{Code, Error};
 use super::path::{self, Kind};
@@ -11,7 +11,7 @@ use super::structured;
 use super::tree::{Fields, Leaf, Tag, Tree};
 
 /// Makes each replacement in order.
-pub fn replace(replacements: &[Replacement], resources: &mut [Resource]) -> Result<(), Error> {
+pub fn replace(replacements: &[Replacement], resources: &mut [Resource], budget: &Budget) -> Result<(), Error> {
     for replacement in replacements {
         if replacement.targets.is_empty() {
             return Err(refuse("a replacement needs a `source` and at least one target"));
@@ -20,10 +20,10 @@ pub fn replace(replacements: &[Replacement], resources: &mut [Resource]) -> Resu
             (None, None) => return Err(refuse("a replacement needs a `source` and at least one target")),
             (Some(_), Some(_)) => return Err(refuse("`source` and `sourceValue` exclude each other")),
             (None, Some(text)) => Tree::plain(text.clone()),
-            (Some(source), None) => find_source(source, resources)?,
+            (Some(source), None) => find_source(source, resources, budget)?,
         };
         for target in &replacement.targets {
-            put(target, &value, resources)?;
+            put(target, &value, resources, budget)?;
         }
     }
     Ok(())
@@ -33,7 +33,7 @@ fn refuse(text: impl Into<String>) -> Error {
     Error::new(Code::ReplacementError, text)
 }
 
-fn find_source(source: &Source, resources: &[Resource]) -> Result<Tree, Error> {
+fn find_source(source: &Source, resources: &[Resource], budget: &Budget) -> Result<Tree, Error> {
     let mut fitting = resources
         .iter()
         .filter(|resource| resource.all_ids().any(|id| id.is_selected(&source.gvk, &source.name, &source.namespace)));
@@ -48,7 +48,7 @@ fn find_source(source: &Source, resources: &[Resource]) -> Result<Tree, Error> {
         refuse(format!("the source has no field `{}`, or nothing in it", source.field_path)).of(resource.id())
     })?;
     if source.options.delimiter.is_empty() {
-        return Ok(found.share());
+        return budget.share(found);
     }
     match found {
         Tree::Leaf(Leaf::Open { text, tag }) => {
@@ -70,7 +70,7 @@ fn describe(source: &Source) -> String {
     format!("`{}`", parts.join("/"))
 }
 
-fn put(target: &Target, value: &Tree, resources: &mut [Resource]) -> Result<(), Error> {
+fn put(target: &Target, value: &Tree, resources: &mut [Resource], budget: &Budget) -> Result<(), Error> {
     let Some(select) = &target.select else { return Err(refuse("a target needs a `select`")) };
     for resource in resources.iter_mut() {
         let rejected = target.reject.iter().any(|reject| {
@@ -88,7 +88,7 @@ fn put(target: &Target, value: &Tree, resources: &mut [Resource]) -> Result<(), 
             continue;
         }
         for written in &target.field_paths {
-            let put = put_at(written, &target.options, value, &mut resource.body);
+            let put = put_at(written, &target.options, value, &mut resource.body, budget);
             put.map_err(|error| error.of(resource.id()).at(resource.place.clone()))?;
         }
         // An empty text made there is a text, while it is null elsewhere.
@@ -105,7 +105,7 @@ fn put(target: &Target, value: &Tree, resources: &mut [Resource]) -> Result<(), 
     Ok(())
 }
 
-fn put_at(written: &str, options: &FieldOptions, value: &Tree, body: &mut Tree) -> Result<(), Error> {
+fn put_at(written: &str, options: &FieldOptions, value: &Tree, body: &mut Tree, budget: &Budget) -> Result<(), Error> {
     let parts = path::parse(written)?;
     bounds::depth(parts.len(), value)?;
     let create = options.create.then_some(match value {
@@ -114,25 +114,31 @@ fn put_at(written: &str, options: &FieldOptions, value: &Tree, body: &mut Tree) 
         Tree::Map(_) => Kind::Map,
     });
     if let Some(at) = structured::scalar_on_the_way(body, &parts) {
-        return structured::put(body, &parts[..at], &parts[at..], create, &mut |tree| set(options, tree, value))
-            .map_err(|error| missing(written, create, &error));
+        return structured::put(body, parts.split_at(at), create, budget, &mut |tree| {
+            set(options, tree, value, budget)
+        })
+        .map_err(|error| missing(written, create, error));
     }
-    let found = path::visit(body, &parts, create, &mut |tree| set(options, tree, value));
+    let found = path::visit(body, &parts, create, budget, &mut |tree| set(options, tree, value, budget));
     match found {
         Ok(0) => Err(refuse(format!("there is no field `{written}`"))),
         Ok(_) => Ok(()),
-        Err(error) => Err(missing(written, create, &error)),
+        Err(error) => Err(missing(written, create, error)),
     }
 }
 
-fn missing(written: &str, create: Option<Kind>, cause: &Error) -> Error {
+fn missing(written: &str, create: Option<Kind>, cause: Error) -> Error {
+    if cause.code() == Code::Limit {
+        return cause.within(written);
+    }
     let what = if create.is_some() { "found or made" } else { "found" };
     refuse(format!("field `{written}` cannot be {what}: {cause}"))
 }
 
 /// Puts `value` into one field. A scalar keeps its type: a number put on a text is a text.
-fn set(options: &FieldOptions, target: &mut Tree, value: &Tree) -> Result<(), Error> {
-    let value = if options.delimiter.is_empty() { value.share() } else { joined(options, target, value)? };
+fn set(options: &FieldOptions, target: &mut Tree, value: &Tree, budget: &Budget) -> Result<(), Error> {
+    let value =
+        if options.delimiter.is_empty() { budget.share(value)? } else { joined(options, target, value, budget)? };
     match (target, value) {
         (Tree::Leaf(leaf), Tree::Leaf(new)) => {
             *leaf = match (&*leaf, new) {
@@ -168,11 +174,17 @@ fn made(text: String) -> Leaf {
 }
 
 /// The target's text with one part replaced, or added before or behind.
-fn joined(options: &FieldOptions, target: &Tree, value: &Tree) -> Result<Tree, Error> {
+fn joined(options: &FieldOptions, target: &Tree, value: &Tree, budget: &Budget) -> Result<Tree, Error> {
     let (Tree::Leaf(Leaf::Open { text: old, tag }), Tree::Leaf(new)) = (target, value) else {
         return Err(refuse("`delimiter` is for scalars only, and for targets that are not sealed"));
     };
     let delimiter = options.delimiter.as_str();
+    // A delimiter is added where there was none: once.
+    budget.take(old.len() + delimiter.len())?;
+    match new {
+        Leaf::Open { text, .. } => budget.take(text.len())?,
+        Leaf::Sealed(secret) => budget.sealed(secret)?,
+    }
     let parts: Vec<&str> = old.split(delimiter).collect();
     let (before, after): (&[&str], &[&str]) = match usize::try_from(options.index) {
         Err(_) => (&[], &parts),

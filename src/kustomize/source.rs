@@ -5,6 +5,7 @@ use crate::model::{Place, RepoPath};
 use crate::sops::{Contents, File, Opened};
 use crate::trust::Origin;
 
+use super::bounds::Budget;
 use super::error::{Code, Error};
 use super::tree::{Tree, loose_key};
 
@@ -57,13 +58,24 @@ impl Documents {
     }
 
     /// Reads a file of the closed set.
-    pub fn open<O: Origin>(opened: &Opened<O>, path: &RepoPath) -> Result<Self, Error> {
+    pub fn open<O: Origin>(opened: &Opened<O>, path: &RepoPath, budget: &Budget) -> Result<Self, Error> {
         let place = Place { file: path.clone(), line: 0 };
         match file(opened, path)? {
-            File::Plain(bytes) => Self::from_bytes(bytes, path),
+            File::Plain(bytes) => {
+                let documents = Self::from_bytes(bytes, path)?;
+                documents.trees().try_for_each(|tree| budget.tree(tree))?;
+                Ok(documents)
+            }
             File::Sealed(Contents::Documents(nodes)) => {
-                let trees = nodes.iter().map(|node| (Tree::from_node(node.share()), place.clone()));
-                Ok(Self(trees.filter(|(tree, _)| !tree.is_empty()).collect()))
+                let mut documents = Vec::new();
+                for node in nodes {
+                    let tree = Tree::from_node(node.share());
+                    budget.tree(&tree)?;
+                    if !tree.is_empty() {
+                        documents.push((tree, place.clone()));
+                    }
+                }
+                Ok(Self(documents))
             }
             File::Sealed(Contents::Entries(_) | Contents::Blob(_)) => {
                 let text = "an encrypted file that is used as a manifest must be YAML or JSON";

@@ -6,11 +6,13 @@ use crate::model::{Place, RepoPath};
 use crate::sops::{File, Opened};
 use crate::trust::Origin;
 
+use super::bounds::Budget;
 use super::entry::{self, FieldSpec, Image, Label, Patch, Replacement, ReplacementField, Replica};
 use super::error::{Code, Error};
 use super::fields::{Config, merge_specs};
 use super::file::Kustomization;
 use super::form::Form;
+use super::generate::Inputs;
 use super::hash;
 use super::layout::inline;
 use super::origin::{Source, Trail};
@@ -70,37 +72,34 @@ pub struct ValueTarget {
 
 impl Step {
     /// Does it.
-    pub fn run(self, resources: &mut Vec<Resource>, schema: &Arc<Schema>) -> Result<(), Error> {
+    pub fn run(self, resources: &mut Vec<Resource>, schema: &Arc<Schema>, budget: &Budget) -> Result<(), Error> {
         match self {
             Step::Generated(_) => Ok(()),
             Step::Strategic(patches) => {
-                apply_strategic(&patches, resources, schema)?;
+                apply_strategic(&patches, resources, schema, budget)?;
                 resources.retain(|resource| !resource.is_gone());
                 Ok(())
             }
             Step::Patch(entry, patches) => {
-                patches.apply(&entry, resources, schema)?;
+                patches.apply(&entry, resources, schema, budget)?;
                 resources.retain(|resource| !resource.is_gone());
                 Ok(())
             }
-            Step::Json6902(target, operations) => apply_json6902(&operations, &target, resources),
+            Step::Json6902(target, operations) => apply_json6902(&operations, &target, resources, budget),
             Step::Namespace(namespace, specs, unset_only, subjects) => {
-                let how = Namespacing { namespace: &namespace, specs: &specs, unset_only, subjects };
+                let how = Namespacing { namespace: &namespace, specs: &specs, unset_only, budget, subjects };
                 set_namespace(&how, resources)
             }
-            Step::Prefix(text, specs) => affix(Affix::Prefix(&text), &specs, resources),
-            Step::Suffix(text, specs) => affix(Affix::Suffix(&text), &specs, resources),
-            Step::Labels(pairs, specs) => add_labels(&pairs, &specs, resources),
-            Step::Annotations(pairs, specs) => add_annotations(&pairs, &specs, resources),
-            Step::Replicas(replica, specs) => set_replicas(&replica, &specs, resources),
-            Step::Image(image, specs) => set_image(&image, &specs, resources),
-            Step::Replacements(replacements) => replace(&replacements, resources),
-            Step::Value(value, targets) => super::plugin::add_value(&value, &targets, resources),
+            Step::Prefix(text, specs) => affix(Affix::Prefix(&text), &specs, resources, budget),
+            Step::Suffix(text, specs) => affix(Affix::Suffix(&text), &specs, resources, budget),
+            Step::Labels(pairs, specs) => add_labels(&pairs, &specs, resources, budget),
+            Step::Annotations(pairs, specs) => add_annotations(&pairs, &specs, resources, budget),
+            Step::Replicas(replica, specs) => set_replicas(&replica, &specs, resources, budget),
+            Step::Image(image, specs) => set_image(&image, &specs, resources, budget),
+            Step::Replacements(replacements) => replace(&replacements, resources, budget),
+            Step::Value(value, targets) => super::plugin::add_value(&value, &targets, resources, budget),
             Step::Hashes => add_hashes(resources),
-            Step::Noted(source) => {
-                source.note_transformed(resources);
-                Ok(())
-            }
+            Step::Noted(source) => source.note_transformed(resources, budget),
         }
     }
 
@@ -147,12 +146,19 @@ pub struct Reader<'a, O: Origin> {
     pub find: &'a dyn Fn(&str) -> Result<RepoPath, Error>,
     /// Where the step is written.
     pub place: Place,
+    /// What it may cost.
+    pub budget: &'a Budget,
 }
 
 impl<O: Origin> Reader<'_, O> {
+    /// What a generator reads.
+    pub fn inputs(&self) -> Inputs<'_, O> {
+        Inputs { opened: self.opened, find: self.find, place: &self.place, budget: self.budget }
+    }
+
     /// The documents of a file that is named.
     pub fn documents(&self, written: &str) -> Result<Documents, Error> {
-        Documents::open(self.opened, &(self.find)(written)?)
+        Documents::open(self.opened, &(self.find)(written)?, self.budget)
     }
 
     /// The patches of an entry: from its file, or as written in place.
@@ -160,17 +166,29 @@ impl<O: Origin> Reader<'_, O> {
         let refuse = |text: &str| Error::new(Code::PatchInvalid, text).at(self.place.clone());
         match (entry.path.as_str(), entry.text.trim()) {
             ("", "") => Err(refuse("a patch needs a `path` or a `patch`")),
-            ("", text) => patches_of_text(text, &self.place),
+            ("", text) => self.patches_of_text(text, &self.place),
             (written, "") => {
                 let file = (self.find)(written)?;
                 let place = Place { file: file.clone(), line: 0 };
                 match source::file(self.opened, &file)? {
-                    File::Plain(bytes) => patches_of_text(source::utf8(bytes, &file)?, &place),
-                    File::Sealed(_) => patches_of(Documents::open(self.opened, &file)?, &place),
+                    File::Plain(bytes) => self.patches_of_text(source::utf8(bytes, &file)?, &place),
+                    File::Sealed(_) => patches_of(Documents::open(self.opened, &file, self.budget)?, &place),
                 }
             }
             _ => Err(refuse("a patch has either a `path` or a `patch`, not both")),
         }
+    }
+
+    /// The patches of a text.
+    fn patches_of_text(&self, text: &str, place: &Place) -> Result<Patches, Error> {
+        let invalid = |error: Error| error.with_code(Code::PatchInvalid);
+        if let Some(operations) = Documents::read_operations(text, &place.file).map_err(invalid)? {
+            self.budget.tree(&operations)?;
+            return json_patch_of(operations, place);
+        }
+        let documents = Documents::read_patches(text, &place.file).map_err(invalid)?;
+        documents.trees().try_for_each(|tree| self.budget.tree(tree))?;
+        patches_of(documents, place)
     }
 
     /// An entry of `patchesJson6902`: a list of operations for objects of one name.
@@ -248,15 +266,6 @@ impl<O: Origin> Reader<'_, O> {
     }
 }
 
-/// The patches of a text.
-fn patches_of_text(text: &str, place: &Place) -> Result<Patches, Error> {
-    let invalid = |error: Error| error.with_code(Code::PatchInvalid);
-    if let Some(operations) = Documents::read_operations(text, &place.file).map_err(invalid)? {
-        return json_patch_of(operations, place);
-    }
-    patches_of(Documents::read_patches(text, &place.file).map_err(invalid)?, place)
-}
-
 fn manifests(documents: Documents) -> Result<Vec<Resource>, Error> {
     let patches = documents.into_inner().into_iter().map(|(tree, place)| Resource::checked(tree, place));
     patches.collect::<Result<_, _>>().map_err(|error: Error| error.with_code(Code::PatchInvalid))
@@ -290,7 +299,11 @@ pub fn of_kustomization<O: Origin>(
     }
     let any_labels = !(kustomization.labels.is_empty() && kustomization.common_labels.is_empty());
     for label in kustomization.labels {
-        steps.add("LabelTransformer", labels(label, config)?);
+        let step = labels(label, config)?;
+        if let Step::Labels(_, specs) = &step {
+            read.budget.specs(specs)?;
+        }
+        steps.add("LabelTransformer", step);
     }
     if any_labels {
         steps.add("LabelTransformer", Step::Labels(kustomization.common_labels, config.common_labels.clone()));
@@ -303,9 +316,11 @@ pub fn of_kustomization<O: Origin>(
         steps.add("PatchJson6902Transformer", read.json6902(entry)?);
     }
     for replica in kustomization.replicas {
+        read.budget.specs(&config.replicas)?;
         steps.add("ReplicaCountTransformer", Step::Replicas(replica, config.replicas.clone()));
     }
     for image in kustomization.images {
+        read.budget.specs(&config.images)?;
         steps.add("ImageTagTransformer", Step::Image(image, config.images.clone()));
     }
     if !kustomization.replacements.is_empty() {

@@ -4,6 +4,7 @@ use crate::model::yaml::{self, Limits};
 use crate::model::{Map, Node, Scalar, show, wire};
 use crate::secret::Secret;
 
+use super::bounds::Budget;
 use super::error::{Code, Error};
 use super::path::{self, Kind, Part};
 use super::tree::{Leaf, Tag, Tree};
@@ -21,18 +22,19 @@ pub fn scalar_on_the_way(body: &Tree, path: &[Part]) -> Option<usize> {
 /// Changes what `inner` names inside the text at `outer`.
 pub fn put(
     body: &mut Tree,
-    outer: &[Part],
-    inner: &[Part],
+    (outer, inner): (&[Part], &[Part]),
     create: Option<Kind>,
+    budget: &Budget,
     set: &mut dyn FnMut(&mut Tree) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let refuse = |text: &str| Error::new(Code::ReplacementError, text);
     let mut found = 0;
-    path::visit(body, outer, None, &mut |leaf| {
+    path::visit(body, outer, None, budget, &mut |leaf| {
         let Some((text, mut tree)) = leaf.as_text().and_then(|text| Some((text.to_owned(), parse(text)?))) else {
             return Ok(());
         };
-        found += path::visit(&mut tree, inner, create, set)?;
+        budget.tree(&tree)?;
+        found += path::visit(&mut tree, inner, create, budget, set)?;
         let node = tree.into_node().ok_or_else(|| refuse("a text was put where a number or a boolean stood"))?;
         *leaf =
             Tree::Leaf(write(&node, &text).ok_or_else(|| {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::secret::{Part, Secret};
 
+use super::bounds::Budget;
 use super::entry::Var;
 use super::error::{Code, Error};
 use super::fields::{Config, Create};
@@ -12,7 +13,7 @@ use super::resource::Resource;
 use super::tree::{Leaf, Tag, Tree};
 
 /// Resolves every variable.
-pub fn resolve(vars: &[Var], config: &Config, resources: &mut [Resource]) -> Result<(), Error> {
+pub fn resolve(vars: &[Var], config: &Config, resources: &mut [Resource], budget: &Budget) -> Result<(), Error> {
     if vars.is_empty() {
         return Ok(());
     }
@@ -21,21 +22,23 @@ pub fn resolve(vars: &[Var], config: &Config, resources: &mut [Resource]) -> Res
     for resource in resources.iter_mut() {
         let gvk = resource.gvk();
         for spec in &config.var_reference {
-            let changed = spec.visit(&gvk, &mut resource.body, Create::Nothing, &mut |tree| {
+            let changed = spec.visit(&gvk, &mut resource.body, Create::Nothing, budget, &mut |tree| {
                 match tree {
-                    Tree::Leaf(leaf) => replace(leaf, &values),
-                    Tree::Map(fields) => fields.iter_mut().for_each(|(_, value)| {
-                        if let Tree::Leaf(leaf) = value {
-                            replace(leaf, &values);
+                    Tree::Leaf(leaf) => replace(leaf, &values, budget)?,
+                    Tree::Map(fields) => {
+                        for (_, value) in fields.iter_mut() {
+                            if let Tree::Leaf(leaf) = value {
+                                replace(leaf, &values, budget)?;
+                            }
                         }
-                    }),
+                    }
                     Tree::List(list) => {
                         for element in list {
                             match element {
                                 Tree::Leaf(
                                     leaf @ (Leaf::Open { tag: Tag::Text | Tag::Quoted, .. } | Leaf::Sealed(_)),
                                 ) => {
-                                    replace(leaf, &values);
+                                    replace(leaf, &values, budget)?;
                                 }
                                 Tree::Leaf(_) | Tree::List(_) | Tree::Map(_) => {
                                     return Err(Error::new(Code::VarError, "expected a list of texts"));
@@ -75,20 +78,32 @@ fn number(part: path::Part) -> path::Part {
 }
 
 /// Resolves the variables of one text. A text that is one variable and nothing else takes its type.
-fn replace(leaf: &mut Leaf, values: &HashMap<String, Leaf>) {
-    let Leaf::Open { text, tag: Tag::Text | Tag::Quoted } = leaf else { return };
+fn replace(leaf: &mut Leaf, values: &HashMap<String, Leaf>, budget: &Budget) -> Result<(), Error> {
+    let Leaf::Open { text, tag: Tag::Text | Tag::Quoted } = leaf else { return Ok(()) };
     let pieces = pieces(text);
     if let [Piece::Variable(name)] = pieces[..]
         && let Some(value) = values.get(name)
     {
+        if let Leaf::Open { text, .. } = value {
+            budget.take(text.len())?;
+        }
         *leaf = value.share();
-        return;
+        return Ok(());
     }
     if pieces.iter().all(|piece| matches!(piece, Piece::Text(part) if *part == text.as_str())) {
-        return;
+        return Ok(());
     }
     let mut joined: Vec<Known> = Vec::new();
+    budget.take(text.len())?;
     for piece in &pieces {
+        if let Piece::Variable(name) = piece {
+            match values.get(*name) {
+                None => {}
+                // In pieces, and joined.
+                Some(Leaf::Open { text, .. }) => budget.take(2 * text.len())?,
+                Some(Leaf::Sealed(secret)) => budget.sealed(secret)?,
+            }
+        }
         match piece {
             Piece::Text(text) => joined.push(Known::Text((*text).to_owned())),
             Piece::Variable(name) => joined.push(match values.get(*name) {
@@ -111,6 +126,7 @@ fn replace(leaf: &mut Leaf, values: &HashMap<String, Leaf>) {
         });
         Leaf::Open { text: texts.collect(), tag: Tag::Text }
     };
+    Ok(())
 }
 
 enum Known {

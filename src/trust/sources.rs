@@ -86,6 +86,14 @@ pub enum TreeError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// All files that are wanted are larger than they may be together.
+    #[error("{path}: with this file, more than {limit} bytes are wanted; divide the path among several Syncs")]
+    TooMuch {
+        /// The file that passes the bound.
+        path: RepoPath,
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// The object behind it could not be read.
     #[error("{path}: its object could not be read")]
     Object {
@@ -114,6 +122,9 @@ enum Files {
 ///
 /// Larger than any manifest the API server takes; SOPS-CASES names the same figure for an encrypted file.
 pub const MAX_FILE: usize = 5 << 20;
+
+/// Upper bound on the files of one closed set together: twice what may be applied. Many paths may name one blob.
+const MAX_FILES: usize = 128 << 20;
 
 impl Tree<Local> {
     /// A working directory's files, already read by [`crate::git`].
@@ -179,7 +190,14 @@ impl<O: Origin> Tree<O> {
 
     /// The closed set of `wanted` files; rendering sees these and nothing else.
     pub fn close(self, wanted: &BTreeSet<RepoPath>) -> Result<Sources<O>, TreeError> {
-        let files = wanted.iter().map(|path| Ok((path.clone(), self.read(path)?))).collect::<Result<_, TreeError>>()?;
+        let mut files = BTreeMap::new();
+        let mut left = MAX_FILES;
+        for path in wanted {
+            let bytes = self.read(path)?;
+            let too_much = || TreeError::TooMuch { path: path.clone(), limit: MAX_FILES };
+            left = left.checked_sub(bytes.len()).ok_or_else(too_much)?;
+            files.insert(path.clone(), bytes);
+        }
         Ok(Sources { files, origin: self.origin })
     }
 }

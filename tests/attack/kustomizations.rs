@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gitwarrant::keysource::Keyring;
@@ -195,6 +196,98 @@ fn no_transformer_makes_an_object_deeper_than_a_file_may_be() {
         let thread = std::thread::Builder::new().stack_size(2 << 20);
         let code = thread.spawn(move || refusal(all)).unwrap().join().unwrap();
         assert_eq!(code, "limit", "{what}");
+    }
+}
+
+/// The same in a process of its own, which has 512 MiB: a failed allocation ends it, and it alone.
+fn refusal_in_little_memory(files: &Files) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 524288; exec \"$0\" build app --root ."]).arg(env!("CARGO_BIN_EXE_gitwarrant"));
+    let output = command.current_dir(folder.path()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    errors
+        .split_once("error[")
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .map_or_else(|| format!("{}: {errors}", output.status), |(code, _)| code.to_owned())
+}
+
+#[test]
+fn no_transformer_multiplies_what_is_read_until_memory_is_gone() {
+    let replacement = "- {source: {kind: ConfigMap, fieldPath: data.k}, targets: [{select: {kind: ConfigMap}, fieldPaths: [data.k], \
+                       options: {delimiter: '|', index: -1}}]}\n";
+    let copies: Vec<String> =
+        (0..40).map(|at| format!(r#"{{"op": "copy", "from": "/data", "path": "/data/a{at}"}}"#)).collect();
+    let copies = format!("patches: [{{target: {{kind: ConfigMap}}, patch: '[{}]'}}]\n", copies.join(","));
+    let big = "x".repeat(4 << 20);
+    let entries = |entry: &dyn Fn(usize) -> String, count: usize| (0..count).map(entry).collect::<Vec<_>>().join(", ");
+    let generated =
+        |field: &str| format!("{field}: [{{name: g, files: [{}]}}]\n", entries(&|at| format!("k{at}=big"), 400));
+    let maps: String = (0..400).map(|at| MAP.replace("name: a", &format!("name: m{at}")) + "---\n").collect();
+    let many = |fields: &str| {
+        let files =
+            [("app/kustomization.yaml", format!("resources: [many.yaml]\n{fields}")), ("app/many.yaml", maps.clone())];
+        files.map(|(path, text)| (path.to_owned(), text)).to_vec()
+    };
+    let one = |fields: &str| {
+        let text = format!("resources: [m.yaml]\n{fields}");
+        files(&[
+            ("app/kustomization.yaml", &text),
+            ("app/m.yaml", &format!("{MAP}data: {{k: v}}\n")),
+            ("app/big", &big),
+        ])
+    };
+    let patch = |patch: &str| {
+        let mut all = many("patches: [{path: p.yaml, target: {kind: ConfigMap}}]\n");
+        all.push(("app/p.yaml".to_owned(), patch.to_owned()));
+        all
+    };
+    let vars = "vars: [{name: A, objref: {apiVersion: v1, kind: ConfigMap, name: a}, fieldref: {fieldpath: metadata.annotations.a}}]\n\
+                configurations: [c.yaml]\n";
+    let mut vars = one(&format!(
+        "{vars}commonAnnotations: {{a: {big}}}\npatches: [{{target: {{kind: ConfigMap}}, patch: '[{{op: add, path: /data/k, value: {}}}]'}}]\n",
+        "$(A)".repeat(400)
+    ));
+    vars.push(("app/c.yaml".to_owned(), "varReference: [{path: data}]\n".to_owned()));
+    let mut bases = files(&[
+        ("base/kustomization.yaml", "resources: [m.yaml]\n"),
+        ("base/m.yaml", &format!("{MAP}data: {{k: {big}}}\n")),
+    ]);
+    for at in 0..400 {
+        bases.push((format!("app/l{at}/kustomization.yaml"), format!("namePrefix: l{at}-\nresources: [../../base]\n")));
+    }
+    bases.push((
+        "app/kustomization.yaml".to_owned(),
+        format!("resources: [{}]\n", entries(&|at| format!("l{at}"), 400)),
+    ));
+    for (what, files) in [
+        ("a text joined with itself", one(&format!("replacements:\n{}", replacement.repeat(40)))),
+        ("an object copied into itself", one(&copies)),
+        ("a file in many entries of a Secret", one(&generated("secretGenerator"))),
+        ("a file in many entries of a ConfigMap", one(&generated("configMapGenerator"))),
+        ("an annotation on many objects", many(&format!("commonAnnotations: {{a: {big}}}\n"))),
+        ("a prefix on many objects", many(&format!("namePrefix: {big}\n"))),
+        ("a patch of many objects", patch(&format!("{MAP}data: {{k: {big}}}\n"))),
+        ("a JSON patch of many objects", patch(&format!("[{{op: add, path: /data, value: {{k: {big}}}}}]\n"))),
+        ("a variable in one text", vars),
+        ("a base in many places", bases),
+        (
+            "many files",
+            (0..33)
+                .map(|at| (format!("app/big{at}"), big.clone()))
+                .chain([(
+                    "app/kustomization.yaml".to_owned(),
+                    format!("configMapGenerator: [{{name: g, files: [{}]}}]\n", entries(&|at| format!("big{at}"), 33)),
+                )])
+                .collect(),
+        ),
+    ] {
+        assert_eq!(refusal_in_little_memory(&files), "limit", "{what}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which object a patch is for, and what of its identity stays.
 
+use crate::kustomize::bounds::Budget;
 use crate::kustomize::entry::Patch;
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::resource::Resource;
@@ -50,13 +51,15 @@ impl Patches {
         entry: &Patch,
         resources: &mut [Resource],
         schema: &std::sync::Arc<Schema>,
+        budget: &Budget,
     ) -> Result<(), Error> {
         match (self, &entry.target) {
             (Patches::Json(_), None) => Err(Error::new(Code::PatchInvalid, "a JSON patch needs a `target`")),
             (Patches::Json(operations), Some(target)) => {
                 for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
+                    budget.take(resource.name().len())?;
                     resource.remember_id();
-                    operate(&operations, resource)?;
+                    operate(&operations, resource, budget)?;
                 }
                 Ok(())
             }
@@ -69,15 +72,15 @@ impl Patches {
                         "several strategic merge patches in one entry cannot have a `target`; give each its own entry";
                     return Err(Error::new(Code::PatchInvalid, text));
                 };
-                let patch = with_text_labels(patch);
+                let patch = with_text_labels(patch, budget)?;
                 for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
-                    merge(resource, &patch, entry, schema)?;
+                    merge(resource, &patch, entry, schema, budget)?;
                 }
                 Ok(())
             }
             (Patches::Strategic(patches), None) => patches.iter().try_for_each(|patch| {
                 let target = only(resources, &patch.original_id(), &patch.place)?;
-                merge(target, patch, entry, schema)
+                merge(target, patch, entry, schema, budget)
             }),
         }
     }
@@ -89,11 +92,15 @@ pub fn apply_json6902(
     operations: &[json::Operation],
     target: &Selector,
     resources: &mut [Resource],
+    budget: &Budget,
 ) -> Result<(), Error> {
-    resources.iter_mut().filter(|resource| resource.is_selected(target)).try_for_each(|one| operate(operations, one))
+    resources
+        .iter_mut()
+        .filter(|resource| resource.is_selected(target))
+        .try_for_each(|one| operate(operations, one, budget))
 }
 
-fn operate(operations: &[json::Operation], resource: &mut Resource) -> Result<(), Error> {
+fn operate(operations: &[json::Operation], resource: &mut Resource, budget: &Budget) -> Result<(), Error> {
     normalise(resource)?;
     let (id, place) = (resource.id(), resource.place.clone());
     // kustomize notes in annotations what an object was called and how its name was made: then there are some.
@@ -103,7 +110,7 @@ fn operate(operations: &[json::Operation], resource: &mut Resource) -> Result<()
             *annotations = Tree::Map(Fields::default());
         }
     }
-    json::apply(operations, &mut resource.body).map_err(|error| error.of(id).at(place))?;
+    json::apply(operations, &mut resource.body, budget).map_err(|error| error.of(id).at(place))?;
     if resource.annotations_mut().is_some_and(|annotations| annotations.is_empty()) {
         resource.metadata_mut().remove("annotations");
     }
@@ -112,10 +119,10 @@ fn operate(operations: &[json::Operation], resource: &mut Resource) -> Result<()
 
 /// A patch whose labels are texts, whatever they were written as: so it is where a patch has a target, and in
 /// `patchesStrategicMerge`. An empty mapping of them says nothing.
-fn with_text_labels(patch: &Resource) -> Resource {
-    let mut patch = Resource::new(patch.body.share(), patch.place.clone());
+fn with_text_labels(patch: &Resource, budget: &Budget) -> Result<Resource, Error> {
+    let mut patch = Resource::new(budget.share(&patch.body)?, patch.place.clone());
     let metadata = patch.body.as_map_mut().and_then(|body| body.get_mut("metadata")?.as_map_mut());
-    let Some(metadata) = metadata else { return patch };
+    let Some(metadata) = metadata else { return Ok(patch) };
     if metadata.get("labels").is_some_and(|labels| matches!(labels, Tree::Map(labels) if labels.is_empty())) {
         metadata.remove("labels");
     }
@@ -128,7 +135,7 @@ fn with_text_labels(patch: &Resource) -> Resource {
             }
         }
     }
-    patch
+    Ok(patch)
 }
 
 /// Applies strategic merge patches by their own identity.
@@ -136,6 +143,7 @@ pub fn apply_strategic(
     patches: &[Resource],
     resources: &mut [Resource],
     schema: &std::sync::Arc<Schema>,
+    budget: &Budget,
 ) -> Result<(), Error> {
     let plain = Patch {
         path: String::new(),
@@ -146,7 +154,7 @@ pub fn apply_strategic(
     };
     patches.iter().try_for_each(|patch| {
         let target = only(resources, &patch.original_id(), &patch.place)?;
-        merge(target, &with_text_labels(patch), &plain, schema)
+        merge(target, &with_text_labels(patch, budget)?, &plain, schema, budget)
     })
 }
 
@@ -172,16 +180,18 @@ fn merge(
     patch: &Resource,
     entry: &Patch,
     schema: &std::sync::Arc<Schema>,
+    budget: &Budget,
 ) -> Result<(), Error> {
     let before = resource.id();
     if entry.allow_name_change || entry.allow_kind_change {
+        budget.take(resource.name().len())?;
         resource.remember_id();
     }
     if patch.body.get("$patch").and_then(Tree::as_string) == Some("replace") {
         // Of a whole object kustomize replaces nothing.
         return Ok(());
     }
-    let mut theirs = patch.body.share();
+    let mut theirs = budget.share(&patch.body)?;
     if let Some(fields) = theirs.as_map_mut() {
         // Of the patch's own identity only the kind counts, and that only where it may change.
         fields.set("apiVersion", Tree::text(resource.api_version()));

@@ -1,6 +1,6 @@
 //! JSON patch (RFC 6902), with negative indexes as the library behind kustomize allows.
 
-use crate::kustomize::bounds;
+use crate::kustomize::bounds::{self, Budget};
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::form::Form;
 use crate::kustomize::tree::Tree;
@@ -53,23 +53,26 @@ fn operation(tree: Tree, place: &Place) -> Result<Operation, Error> {
 ///
 /// # Errors
 /// Where a path does not exist or a test does not hold; `body` is then half patched and must be dropped.
-pub fn apply(operations: &[Operation], body: &mut Tree) -> Result<(), Error> {
+pub fn apply(operations: &[Operation], body: &mut Tree, budget: &Budget) -> Result<(), Error> {
     operations.iter().try_for_each(|operation| {
-        let value = || operation.value.as_ref().map_or_else(Tree::null, Tree::share);
+        let value = || operation.value.as_ref().map_or_else(|| Ok(Tree::null()), |value| budget.share(value));
         match operation.op {
-            Op::Add => add(body, &operation.path, value()),
+            Op::Add => add(body, &operation.path, value()?),
             Op::Remove => remove(body, &operation.path).map(drop),
-            Op::Replace => replace(body, &operation.path, value()),
+            Op::Replace => replace(body, &operation.path, value()?),
             Op::Move => {
                 let moved = remove(body, &operation.from)?;
+                // Not for memory: its depth is looked at.
+                budget.tree(&moved)?;
                 add(body, &operation.path, moved)
             }
             Op::Copy => {
-                let copied = find(body, &operation.from)?.share();
+                let copied = budget.share(find(body, &operation.from)?)?;
                 add(body, &operation.path, copied)
             }
             Op::Test => {
                 let found = look(body, &operation.path)?;
+                [found, operation.value.as_ref()].into_iter().flatten().try_for_each(|tree| budget.tree(tree))?;
                 let same = match (found, &operation.value) {
                     (None, None) => true,
                     (None, Some(wanted)) => wanted.is_null(),

@@ -1,5 +1,6 @@
 //! Name prefixes and suffixes.
 
+use crate::kustomize::bounds::Budget;
 use crate::kustomize::entry::FieldSpec;
 use crate::kustomize::error::Error;
 use crate::kustomize::fields::{Create, set_scalar};
@@ -18,7 +19,7 @@ pub enum Affix<'a> {
 }
 
 /// Adds it to the fields `specs`; custom resource definitions, API services and namespaces are left alone.
-pub fn affix(affix: Affix<'_>, specs: &[FieldSpec], resources: &mut [Resource]) -> Result<(), Error> {
+pub fn affix(affix: Affix<'_>, specs: &[FieldSpec], resources: &mut [Resource], budget: &Budget) -> Result<(), Error> {
     for resource in resources {
         let original = resource.original_id().gvk;
         if is_left_alone(&original) {
@@ -32,12 +33,17 @@ pub fn affix(affix: Affix<'_>, specs: &[FieldSpec], resources: &mut [Resource]) 
                         Affix::Prefix(_) => resource.prefixes.push(text.to_owned()),
                         Affix::Suffix(_) => resource.suffixes.push(text.to_owned()),
                     }
+                    // The part, and the name as it was.
+                    budget.entry(text.len() + resource.name().len() + resource.namespace().len())?;
                     resource.remember_id();
                 }
             }
             let gvk = resource.gvk();
-            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Text), &mut |tree| {
+            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Text), budget, &mut |tree| {
                 if let Tree::Leaf(Leaf::Sealed(secret)) = tree {
+                    let (Affix::Prefix(text) | Affix::Suffix(text)) = affix;
+                    budget.take(text.len())?;
+                    budget.sealed(secret)?;
                     let joined = match affix {
                         Affix::Prefix(text) => Secret::join([Part::Open(text.as_bytes()), Part::Sealed(secret)]),
                         Affix::Suffix(text) => Secret::join([Part::Sealed(secret), Part::Open(text.as_bytes())]),
@@ -50,7 +56,7 @@ pub fn affix(affix: Affix<'_>, specs: &[FieldSpec], resources: &mut [Resource]) 
                     Affix::Prefix(text) => format!("{text}{old}"),
                     Affix::Suffix(text) => format!("{old}{text}"),
                 };
-                set_scalar(tree, &new)
+                set_scalar(tree, &new, budget)
             })?;
         }
     }

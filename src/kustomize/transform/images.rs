@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use crate::kustomize::bounds::Budget;
 use crate::kustomize::entry::{FieldSpec, Image};
 use crate::kustomize::error::Error;
 use crate::kustomize::fields::{Create, not_scalar, set_scalar};
@@ -12,7 +13,7 @@ use crate::kustomize::tree::Tree;
 /// Changes the images that fit: first in every list of containers, then in the fields `specs`.
 ///
 /// The name is a regular expression, as in kustomize; one that does not compile fits nothing.
-pub fn set_image(image: &Image, specs: &[FieldSpec], resources: &mut [Resource]) -> Result<(), Error> {
+pub fn set_image(image: &Image, specs: &[FieldSpec], resources: &mut [Resource], budget: &Budget) -> Result<(), Error> {
     let pattern =
         format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
     let Ok(pattern) = regex(&pattern) else { return Ok(()) };
@@ -20,32 +21,34 @@ pub fn set_image(image: &Image, specs: &[FieldSpec], resources: &mut [Resource])
         if resource.kind() == "CustomResourceDefinition" {
             continue;
         }
-        everywhere(&mut resource.body, image, &pattern)?;
+        everywhere(&mut resource.body, image, &pattern, budget)?;
         let gvk = resource.gvk();
         for spec in specs {
-            spec.visit(&gvk, &mut resource.body, Create::Nothing, &mut |tree| change(tree, image, &pattern))?;
+            spec.visit(&gvk, &mut resource.body, Create::Nothing, budget, &mut |tree| {
+                change(tree, image, &pattern, budget)
+            })?;
         }
     }
     Ok(())
 }
 
-fn everywhere(tree: &mut Tree, image: &Image, pattern: &Regex) -> Result<(), Error> {
+fn everywhere(tree: &mut Tree, image: &Image, pattern: &Regex, budget: &Budget) -> Result<(), Error> {
     match tree {
         Tree::Leaf(_) => Ok(()),
-        Tree::List(list) => list.iter_mut().try_for_each(|element| everywhere(element, image, pattern)),
+        Tree::List(list) => list.iter_mut().try_for_each(|element| everywhere(element, image, pattern, budget)),
         Tree::Map(fields) => fields.iter_mut().try_for_each(|(name, value)| {
-            everywhere(value, image, pattern)?;
+            everywhere(value, image, pattern, budget)?;
             let Tree::List(containers) = value else { return Ok(()) };
             if !matches!(name, "containers" | "initContainers") {
                 return Ok(());
             }
             let images = containers.iter_mut().filter_map(|container| container.as_map_mut()?.get_mut("image"));
-            images.filter(|image| !image.is_null()).try_for_each(|tree| change(tree, image, pattern))
+            images.filter(|image| !image.is_null()).try_for_each(|tree| change(tree, image, pattern, budget))
         }),
     }
 }
 
-fn change(tree: &mut Tree, image: &Image, pattern: &Regex) -> Result<(), Error> {
+fn change(tree: &mut Tree, image: &Image, pattern: &Regex, budget: &Budget) -> Result<(), Error> {
     let Tree::Leaf(_) = tree else { return Err(not_scalar(tree)) };
     let Some(text) = tree.as_text().filter(|text| pattern.is_match(text)) else { return Ok(()) };
     let (name, tag, digest) = split(text);
@@ -61,7 +64,7 @@ fn change(tree: &mut Tree, image: &Image, pattern: &Regex) -> Result<(), Error> 
     };
     let part = |mark: &str, text: &str| if text.is_empty() { String::new() } else { format!("{mark}{text}") };
     let new = format!("{name}{}{}", part(":", tag), part("@", digest));
-    set_scalar(tree, &new)
+    set_scalar(tree, &new, budget)
 }
 
 /// Name, tag and digest; a colon before the first slash belongs to a registry's port.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::kustomize::bounds::Budget;
 use crate::kustomize::entry::FieldSpec;
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::fields::{Create, not_scalar};
@@ -16,6 +17,8 @@ pub struct Namespacing<'a> {
     pub specs: &'a [FieldSpec],
     /// Only where there is none yet.
     pub unset_only: bool,
+    /// What it may cost.
+    pub budget: &'a Budget,
     /// Which subjects of role bindings.
     pub subjects: Subjects,
 }
@@ -34,6 +37,7 @@ pub enum Subjects {
 /// Sets it on everything that is not certainly without a namespace.
 pub fn set_namespace(how: &Namespacing<'_>, resources: &mut [Resource]) -> Result<(), Error> {
     for resource in resources.iter_mut().filter(|resource| !resource.is_gone()) {
+        how.budget.entry(resource.name().len() + resource.namespace().len())?;
         resource.remember_id();
         change(how, resource).map_err(|error| error.of(resource.id()).at(resource.place.clone()))?;
     }
@@ -56,6 +60,7 @@ fn change(how: &Namespacing<'_>, resource: &mut Resource) -> Result<(), Error> {
             &gvk,
             &mut resource.body,
             Create::Scalar(Tag::Text),
+            how.budget,
             &mut set,
         )?;
     }
@@ -81,7 +86,7 @@ fn change(how: &Namespacing<'_>, resource: &mut Resource) -> Result<(), Error> {
                 && matches!(spec.gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding")
                 && spec.path == "subjects/namespace");
         if !special {
-            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Text), &mut set)?;
+            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Text), how.budget, &mut set)?;
         }
     }
     Ok(())
@@ -91,6 +96,7 @@ fn set(how: &Namespacing<'_>, tree: &mut Tree) -> Result<(), Error> {
     match tree {
         Tree::Leaf(Leaf::Open { text, tag }) if how.unset_only && !text.is_empty() && *tag != Tag::Null => Ok(()),
         Tree::Leaf(leaf) => {
+            how.budget.take(how.namespace.len())?;
             *leaf = Leaf::Open { text: how.namespace.to_owned(), tag: Tag::Text };
             Ok(())
         }

@@ -1,5 +1,6 @@
 //! Replica counts.
 
+use crate::kustomize::bounds::Budget;
 use crate::kustomize::entry::{FieldSpec, Replica};
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::fields::{Create, not_scalar};
@@ -7,7 +8,12 @@ use crate::kustomize::resource::Resource;
 use crate::kustomize::tree::{Leaf, Tag, Tree};
 
 /// Sets the count of the objects that have, or had, the name; no such object is an error.
-pub fn set_replicas(replica: &Replica, specs: &[FieldSpec], resources: &mut [Resource]) -> Result<(), Error> {
+pub fn set_replicas(
+    replica: &Replica,
+    specs: &[FieldSpec],
+    resources: &mut [Resource],
+    budget: &Budget,
+) -> Result<(), Error> {
     let mut found = false;
     for spec in specs {
         for resource in resources.iter_mut() {
@@ -17,7 +23,7 @@ pub fn set_replicas(replica: &Replica, specs: &[FieldSpec], resources: &mut [Res
             }
             found = true;
             let gvk = resource.gvk();
-            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Int), &mut |tree| match tree {
+            spec.visit(&gvk, &mut resource.body, Create::Scalar(Tag::Int), budget, &mut |tree| match tree {
                 Tree::Leaf(leaf) => {
                     *leaf = Leaf::Open { text: replica.count.to_string(), tag: Tag::Int };
                     Ok(())
