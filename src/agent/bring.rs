@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use tracing::warn;
 
-use crate::api::{self, Repository};
+use crate::api::{self, Repository, WarrantSpec};
 use crate::cluster::{Acting, Applied, Cluster};
 use crate::model::Key;
 use crate::plan::{self, Identity};
@@ -110,7 +110,7 @@ impl Work<'_> {
         };
         let before = inventory(ledger.spec());
         let live = cluster.survey(&admitted, &before).await.map_err(|error| Stale::all(Held::applying(&error)))?;
-        let prune = self.prune(purpose, &commit);
+        let prune = self.prune(purpose, &commit, ledger.spec());
         let plan = plan::plan(admitted, &before, &live, prune, &self.owner())
             .map_err(|refusal| Stale::all(Held::planning(&refusal)))?;
         let plan = match purpose {
@@ -118,13 +118,22 @@ impl Work<'_> {
             Purpose::LastGood(Stale::Everything) | Purpose::Newest { .. } => plan,
         };
         let pending = proof.is_some().then_some(commit.as_str());
-        let ahead = ledger.write_ahead(pending, entries(plan.intended())).await;
+        // What is held from now on was not held when somebody approved: should this turn fail, the next one must not take
+        // it for approved.
+        let outgrown = prune == plan::Prune::Approved && plan.intended().holds_more_than(&before);
+        let ahead = ledger.write_ahead(pending, entries(plan.intended()), outgrown.then_some(commit.as_str())).await;
         ahead.map_err(|error| Stale::all(Held::recording(&error)))?;
         let applied = cluster.apply(plan).await.map_err(|error| Stale::after(&error))?;
         let settled = match proof {
             Some((proof, believed)) => {
                 let inventory = entries(&applied.inventory);
-                ledger.settle(|spec| proof.settle(spec, inventory, believed)).await
+                let spent = |spec: &WarrantSpec| self.spent(prune, spec);
+                ledger
+                    .settle(|spec| {
+                        spec.prune_approved = spent(spec);
+                        proof.settle(spec, inventory, believed);
+                    })
+                    .await
             }
             None => ledger.settle(|spec| spec.inventory = renewed(spec, &applied.inventory)).await,
         };
@@ -132,14 +141,23 @@ impl Work<'_> {
         Ok(applied)
     }
 
-    fn prune(&self, purpose: Purpose<'_>, commit: &str) -> plan::Prune {
+    fn prune(&self, purpose: Purpose<'_>, commit: &str, spec: &WarrantSpec) -> plan::Prune {
         let approved = self.sync.annotations().get(api::APPROVE_PRUNE);
+        let approves = |approved: &String| approved == commit && spec.prune_approved.as_ref() != Some(approved);
         match purpose {
             Purpose::LastGood(_) => plan::Prune::Keep,
             Purpose::Newest { .. } if !self.sync.spec.prune => plan::Prune::Keep,
-            Purpose::Newest { .. } if approved.is_some_and(|approved| approved == commit) => plan::Prune::Approved,
+            Purpose::Newest { .. } if approved.is_some_and(approves) => plan::Prune::Approved,
             Purpose::Newest { .. } => plan::Prune::Fused,
         }
+    }
+
+    /// The approval that is used up once a turn with `prune` has settled. One that stands would otherwise approve
+    /// whatever somebody who may change a variable makes leave the repository later.
+    fn spent(&self, prune: plan::Prune, spec: &WarrantSpec) -> Option<String> {
+        let approved = self.sync.annotations().get(api::APPROVE_PRUNE)?;
+        let is_spent = prune == plan::Prune::Approved || spec.prune_approved.as_ref() == Some(approved);
+        is_spent.then(|| approved.clone())
     }
 
     pub(super) fn owner(&self) -> plan::Owner {

@@ -149,9 +149,14 @@ impl Outcome {
         let ready = if held.is_empty() {
             Holds::yes("Applied", format!("applied {at}"))
         } else {
+            let remedy = if spec.prune_approved.is_some() && spec.prune_approved == spec.applied {
+                "They were held after this commit was approved, and an approval counts once: remove the annotation \
+                 gitwarrant.io/approve-prune, and follow what is said here then"
+            } else {
+                "Set the annotation gitwarrant.io/approve-prune to the commit's full id to let them happen"
+            };
             let message = format!(
-                "applied {at}; {} deletions are held: {}{}. Set the annotation gitwarrant.io/approve-prune to the commit's \
-                 full id to let them happen",
+                "applied {at}; {} deletions are held: {}{}. {remedy}",
                 held.len(),
                 held.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", "),
                 if held.len() > SHOWN { ", and others" } else { "" }

@@ -200,7 +200,8 @@ impl Round {
 
     fn learn(&mut self, key: Key, object: DynamicObject) {
         let wants = |object: &DynamicObject| {
-            (object.uid(), object.metadata.generation, object.annotations().get(api::REQUESTED_AT).cloned())
+            let note = |name: &str| object.annotations().get(name).cloned();
+            (object.uid(), object.metadata.generation, note(api::REQUESTED_AT), note(api::APPROVE_PRUNE))
         };
         let same = |old: &Arc<DynamicObject>| wants(old) == wants(&object);
         let as_declared = |old: &Arc<DynamicObject>| {

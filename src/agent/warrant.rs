@@ -168,6 +168,7 @@ impl Ledger {
                 judged_up_to: None,
                 signers: Vec::new(),
                 policy_digest: None,
+                prune_approved: None,
                 generation: 0,
                 inventory: Vec::new(),
             };
@@ -221,10 +222,18 @@ impl Ledger {
 
     /// Writes what is about to happen: the commit that is going to be applied, where it is a new one, and every object
     /// that exists or is going to.
-    pub(super) async fn write_ahead(&mut self, pending: Option<&str>, inventory: Vec<Entry>) -> Result<(), Error> {
-        let pending = pending.map(str::to_owned);
+    ///
+    /// `spent` is an approval of deletions that counts no longer.
+    pub(super) async fn write_ahead(
+        &mut self,
+        pending: Option<&str>,
+        inventory: Vec<Entry>,
+        spent: Option<&str>,
+    ) -> Result<(), Error> {
+        let (pending, spent) = (pending.map(str::to_owned), spent.map(str::to_owned));
         self.settle(|spec| {
             spec.pending = pending.or(spec.pending.take());
+            spec.prune_approved = spent.or(spec.prune_approved.take());
             spec.inventory = inventory;
         })
         .await

@@ -13,7 +13,8 @@ pub const VERSION: &str = "v1alpha1";
 /// `status.lastHandledRequestedAt`.
 pub const REQUESTED_AT: &str = "gitwarrant.io/requestedAt";
 
-/// Annotation on a Sync: the full id of the one commit whose held deletions may happen.
+/// Annotation on a Sync: the full id of the one commit at which the deletions that are held now may happen. It counts
+/// once: what is held later has to be approved again.
 pub const APPROVE_PRUNE: &str = "gitwarrant.io/approve-prune";
 
 /// The name of an object beside this one; no reference crosses a namespace.

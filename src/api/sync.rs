@@ -155,7 +155,8 @@ pub struct SyncStatus {
     /// Generation of the Warrant when this was written: an older one found later was put in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warrant_generation: Option<u64>,
-    /// Objects that would be deleted, and are kept until `gitwarrant.io/approve-prune` names the commit.
+    /// Objects that would be deleted, and are kept until `gitwarrant.io/approve-prune` names the commit. An approval counts
+    /// once, for what is listed here when it is given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held_deletions: Vec<String>,
     /// The last value of `gitwarrant.io/requestedAt` that was acted on.

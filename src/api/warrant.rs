@@ -70,6 +70,10 @@ pub struct WarrantSpec {
     /// Repository's, what is applied is judged again, and reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_digest: Option<String>,
+    /// The value of `gitwarrant.io/approve-prune` that is used up: it approved what was held when it was first read, and
+    /// nothing that is held later. Absent once the annotation is gone or names another commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune_approved: Option<String>,
     /// Counts every write and never goes back.
     pub generation: u64,
     /// Every object that was created or is about to be.

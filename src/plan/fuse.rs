@@ -9,7 +9,8 @@ pub enum Prune {
     Keep,
     /// What left the repository, within the fuse.
     Fused,
-    /// What left the repository: somebody approved the deletions of exactly this commit.
+    /// The same, and what is recorded as held already, whatever the fuse says of it: somebody has seen that and approved
+    /// its deletion at exactly this commit.
     Approved,
 }
 

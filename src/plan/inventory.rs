@@ -75,6 +75,12 @@ impl Inventory {
         self.0.values()
     }
 
+    /// Whether a deletion is held here that `before` did not hold.
+    pub fn holds_more_than(&self, before: &Self) -> bool {
+        let was_held = |identity| before.get(identity).is_some_and(|entry| entry.held);
+        self.0.iter().any(|(identity, entry)| entry.held && !was_held(identity))
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -198,7 +198,7 @@ struct Farewell {
 impl Farewell {
     fn decide(inventory: &Inventory, wanted: &BTreeSet<Identity>, live: &Live, prune: Prune, owner: &Owner) -> Self {
         let mut farewell = Self::default();
-        let mut going = Vec::new();
+        let (mut going, mut approved) = (Vec::new(), Vec::new());
         for entry in inventory.iter().filter(|entry| !wanted.contains(&Identity::from(&entry.key))) {
             let located = match live.departed(&Identity::from(&entry.key)) {
                 Departed::Gone => continue,
@@ -216,30 +216,40 @@ impl Farewell {
                 farewell.departed.push(entry.clone());
             } else if existing.kept {
                 farewell.hold(entry, HeldBecause::ObjectSaysKeep);
-            } else if prune == Prune::Keep {
-                farewell.hold(entry, HeldBecause::PruneOff);
-            } else if prune == Prune::Fused && cascades(&entry.key) {
-                farewell.hold(entry, HeldBecause::Cascades);
-            } else if prune == Prune::Fused && entry.held {
-                farewell.hold(entry, HeldBecause::HeldBefore);
             } else {
-                going.push((entry, Deletion { target: located.target.clone(), uid: existing.uid.clone() }));
+                let deletion = Deletion { target: located.target.clone(), uid: existing.uid.clone() };
+                match prune {
+                    // Who approved has seen what was held, and nothing else.
+                    Prune::Approved if entry.held => approved.push((entry, deletion)),
+                    Prune::Approved | Prune::Fused if cascades(&entry.key) => {
+                        farewell.hold(entry, HeldBecause::Cascades);
+                    }
+                    Prune::Approved | Prune::Fused if entry.held => farewell.hold(entry, HeldBecause::HeldBefore),
+                    Prune::Approved | Prune::Fused => going.push((entry, deletion)),
+                    Prune::Keep => farewell.hold(entry, HeldBecause::PruneOff),
+                }
             }
         }
-        let blown = if prune == Prune::Approved { None } else { blown(going.len(), inventory.len()) };
+        // What leaves anyway, or only stays because it is held, is nothing that is left.
+        let waiting = farewell.held.iter().filter(|held| held.because.needs_approval()).count();
+        let blown = blown(going.len(), inventory.len().saturating_sub(approved.len() + waiting));
         for (entry, deletion) in going {
-            if let Some(because) = blown {
-                farewell.hold(entry, because);
-            } else {
-                farewell.departed.push(entry.clone());
-                farewell.deletions.push(deletion);
+            match blown {
+                Some(because) => farewell.hold(entry, because),
+                None => farewell.let_go(entry, deletion),
             }
         }
+        approved.into_iter().for_each(|(entry, deletion)| farewell.let_go(entry, deletion));
         farewell.deletions.sort_by_key(|deletion| {
             let key = &deletion.target.key;
             std::cmp::Reverse((Stage::of(key), rank(key)))
         });
         farewell
+    }
+
+    fn let_go(&mut self, entry: &Entry, deletion: Deletion) {
+        self.departed.push(entry.clone());
+        self.deletions.push(deletion);
     }
 
     fn hold(&mut self, entry: &Entry, because: HeldBecause) {

@@ -86,6 +86,12 @@ impl Case {
         self
     }
 
+    /// Everything recorded is held already, and was seen.
+    fn all_held(mut self) -> Self {
+        self.inventory = self.inventory.iter().map(|entry| Entry { held: true, ..entry.clone() }).collect();
+        self
+    }
+
     fn plan(self, prune: Prune) -> Result<Steps, Refusal> {
         steps(self.items, &self.inventory, &self.live, prune, &owner())
     }
@@ -227,7 +233,8 @@ fn namespaces_definitions_and_volumes_go_only_with_approval() {
     assert!(
         fused.held.iter().all(|held| held.because == HeldBecause::Cascades || held.because == HeldBecause::KindUnknown)
     );
-    let approved = case().plan(Prune::Approved).unwrap();
+    assert!(deleted(&case().plan(Prune::Approved).unwrap()).is_empty(), "nobody has seen that they were held");
+    let approved = case().all_held().plan(Prune::Approved).unwrap();
     assert_eq!(deleted(&approved)[0], "disk", "what needs definitions goes before them");
     assert_eq!(approved.deletions.len(), 3);
 }
@@ -237,7 +244,38 @@ fn nothing_is_deleted_when_everything_recorded_would_go() {
     let case = || Case::wanting(&[("ConfigMap", "new")]).ours_left("ConfigMap", "a").ours_left("ConfigMap", "b");
     let steps = case().plan(Prune::Fused).unwrap();
     assert_eq!(held(&steps), [("a", HeldBecause::Everything), ("b", HeldBecause::Everything)]);
-    assert_eq!(deleted(&case().plan(Prune::Approved).unwrap()).len(), 2);
+    assert_eq!(deleted(&case().all_held().plan(Prune::Approved).unwrap()).len(), 2);
+}
+
+#[test]
+fn an_approval_covers_what_was_held_and_the_fuse_counts_the_rest() {
+    // One was held and approved; then every name changes, so that everything else leaves too.
+    let case = Case::wanting(&[("ConfigMap", "x-a"), ("ConfigMap", "x-b")])
+        .ours_left("ConfigMap", "seen")
+        .all_held()
+        .ours_left("ConfigMap", "a")
+        .ours_left("ConfigMap", "b")
+        .ours_left("Namespace", "shop");
+    let before = case.inventory.clone();
+    let steps = case.plan(Prune::Approved).unwrap();
+    assert_eq!(deleted(&steps), ["seen"]);
+    assert_eq!(
+        held(&steps),
+        [("shop", HeldBecause::Cascades), ("a", HeldBecause::Everything), ("b", HeldBecause::Everything)]
+    );
+    assert!(steps.intended.holds_more_than(&before), "the approval did not cover these");
+    assert!(!before.holds_more_than(&steps.intended));
+}
+
+#[test]
+fn an_approval_of_everything_but_one_does_not_take_the_last_one_along() {
+    let steps = Case::wanting(&[("ConfigMap", "x-a")])
+        .ours_left("ConfigMap", "seen")
+        .all_held()
+        .ours_left("ConfigMap", "a")
+        .plan(Prune::Approved)
+        .unwrap();
+    assert_eq!((deleted(&steps), held(&steps)), (vec!["seen"], vec![("a", HeldBecause::Everything)]));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Whose rights count, and what pruning never does.
 
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::scene::{Scene, is};
+use super::scene::{Scene, is, rewrite};
 use super::stage::play;
 use crate::support::story::cluster::until;
 use crate::support::story::world::HOME;
@@ -138,6 +138,60 @@ fn everything_at_once_is_never_pruned_until_somebody_names_the_commit() {
         merge(scene, json!({"metadata": {"annotations": {"gitwarrant.io/approve-prune": head}}})).await;
         scene.sync("nothing is held", |sync| sync.data["status"]["heldDeletions"].is_null()).await;
         assert_eq!((scene.value("settings").await, scene.value("limits").await), (None, None));
+    });
+}
+
+#[test]
+fn approval_that_still_stands_lets_nothing_else_go_whoever_changes_a_variable() {
+    play("approved-once", async |scene| {
+        let prefix = |value: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "names", "namespace": scene.name}, "data": {"PREFIX": value},
+            })
+        };
+        let (plain, other) = (prefix(""), prefix("other-"));
+        let write = |scene: &Scene, name: &str, value: &str| {
+            scene.write_map(name, value);
+            rewrite(&scene.work.join(format!("app/{name}.yaml")), |text| {
+                text.replace(&format!("name: {name}"), &format!("name: \"${{PREFIX}}{name}\""))
+            });
+        };
+        ["settings", "limits"].iter().for_each(|name| write(scene, name, "1"));
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.make_home().await;
+        scene.stage.admin.put(&plain).await.unwrap();
+        let variables = json!({"substituteFrom": [{"kind": "ConfigMap", "name": "names"}]});
+        scene.declare_with(|_, sync| sync["spec"]["postBuild"] = variables).await;
+        scene.applied(&commit).await;
+        scene.takes(&["fresh.yaml", "second.yaml"]);
+        ["fresh", "second"].iter().for_each(|name| write(scene, name, "1"));
+        let commit = scene.ship().await;
+        let waits = |what: &'static str| {
+            move |sync: &DynamicObject| sync.data["status"]["heldDeletions"].to_string().contains(what)
+        };
+        scene.sync("two wait", waits("settings")).await;
+        merge(scene, json!({"metadata": {"annotations": {"gitwarrant.io/approve-prune": commit}}})).await;
+        scene.sync("nothing is held", |sync| sync.data["status"]["heldDeletions"].is_null()).await;
+        assert_eq!((scene.value("settings").await, scene.value("limits").await), (None, None));
+        // The annotation stays, and somebody who may write nothing but this ConfigMap renames everything.
+        scene.stage.admin.put(&other).await.unwrap();
+        scene.comes("other-fresh", "1").await;
+        let sync = scene.sync("two others wait", waits("second")).await;
+        let message = is(&sync, "Ready", "True").unwrap().1;
+        assert!(message.contains("an approval counts once: remove the annotation"), "{message}");
+        scene.maps().delete("other-fresh", &DeleteParams::default()).await.unwrap();
+        scene.comes("other-fresh", "1").await;
+        assert_eq!(scene.value("fresh").await.as_deref(), Some("1"));
+        assert_eq!(scene.value("second").await.as_deref(), Some("1"));
+        // Whoever approves again, having seen what waits, is followed.
+        merge(scene, json!({"metadata": {"annotations": {"gitwarrant.io/approve-prune": null}}})).await;
+        let asks = |sync: &DynamicObject| is(sync, "Ready", "True").is_some_and(|(_, told)| told.contains("full id"));
+        scene.sync("it asks for the approval", asks).await;
+        merge(scene, json!({"metadata": {"annotations": {"gitwarrant.io/approve-prune": commit}}})).await;
+        scene.sync("nothing is held", |sync| sync.data["status"]["heldDeletions"].is_null()).await;
+        assert_eq!((scene.value("fresh").await, scene.value("second").await), (None, None));
     });
 }
 
