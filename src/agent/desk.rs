@@ -43,6 +43,8 @@ pub(super) struct Desk {
     /// Whose next turn was asked for since the present one began: what only waits gives way.
     called: Mutex<BTreeSet<Key>>,
     memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
+    /// The UID of everything that is known to exist.
+    present: Mutex<BTreeMap<Key, Option<String>>>,
 }
 
 /// What is remembered about a Repository or Sync while the process lives. Losing it costs work, never safety.
@@ -87,8 +89,21 @@ impl Desk {
         let mirrors = Mirrors::new(&settings.cache)?;
         let cluster = Kube::new(client.clone());
         let idle = Idle::default();
-        let (verdicts, called, memories) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { client, settings, clock, metrics, mirrors, cluster, idle, news, drift, verdicts, called, memories })
+        Ok(Self {
+            client,
+            settings,
+            clock,
+            metrics,
+            mirrors,
+            cluster,
+            idle,
+            news,
+            drift,
+            verdicts: Mutex::default(),
+            called: Mutex::default(),
+            memories: Mutex::default(),
+            present: Mutex::default(),
+        })
     }
 
     /// The memory of `key`, begun where there is none.
@@ -107,14 +122,35 @@ impl Desk {
         self.called.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
-    /// Whether another turn of `key` is asked for.
+    /// Whether another turn of `key` is asked for, or it is gone.
     pub(super) fn is_called(&self, key: &Key) -> bool {
         self.called.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+            || !self.present.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    /// `key` exists, with this UID.
+    pub(super) fn meet(&self, key: &Key, uid: Option<String>) {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), uid);
+    }
+
+    /// Whether `key` exists with this UID, as far as is known.
+    pub(super) fn is_present(&self, key: &Key, uid: Option<&str>) -> bool {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.get(key).is_some_and(|present| present.as_deref() == uid)
+    }
+
+    /// Counts something about `key` while it exists with this UID: what is gone gets no series again.
+    pub(super) fn measure(&self, key: &Key, uid: Option<&str>, count: impl FnOnce(&Metrics)) {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if present.get(key).is_some_and(|present| present.as_deref() == uid) {
+            count(&self.metrics);
+        }
     }
 
     /// Forgets what is gone.
     pub(super) fn forget(&self, key: &Key) {
         self.answer(key);
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         match key {
             Key::Repository(name) => {

@@ -119,6 +119,12 @@ impl Outcome {
         Self::stalled("state-lost", lost.to_string())
     }
 
+    /// The record of a Sync of the same name that was deleted is still there: it goes by itself.
+    pub(super) fn predecessor(lost: &Lost) -> Self {
+        let ready = Holds::no("WarrantOfAnother", lost.to_string());
+        Self { class: Some(Class::Transient), ..Self::new(TurnEnd::Failed, ready) }
+    }
+
     /// The API server did not answer as needed.
     pub(super) fn no_answer(error: &Error) -> Self {
         let ready = Holds::no(reason(error.code()), error.to_string());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
 use crate::api::{ConditionStatus, REQUESTED_AT, Sync, SyncStatus};
@@ -15,6 +15,7 @@ use super::Error;
 use super::desk::{Desk, Memory};
 use super::events::{Deeds, publish, transitions};
 use super::outcome::{Changes, Outcome};
+use super::run::Key;
 use super::schedule::Next;
 use super::status::{Findings, Holds, conditions, differ};
 
@@ -27,9 +28,17 @@ pub(super) async fn report(
     took: Duration,
 ) -> Next {
     let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
-    desk.metrics.turn(&namespace, &name, outcome.end, took);
-    desk.metrics.ready(&namespace, &name, outcome.ready.status == ConditionStatus::True);
+    let (key, uid) = (Key::Sync(namespace.clone(), name.clone()), sync.uid());
+    let about = About { desk, namespace: &namespace, name: &name, uid: uid.as_deref() };
     desk.metrics.cluster(outcome.changes.changed.len(), outcome.changes.pruned.len());
+    if !desk.is_present(&key, about.uid) {
+        debug!(%namespace, sync = %name, "the Sync of this turn is gone, and nobody is told how it ended");
+        return outcome.next(sync);
+    }
+    desk.measure(&key, about.uid, |metrics| {
+        metrics.turn(&namespace, &name, outcome.end, took);
+        metrics.ready(&namespace, &name, outcome.ready.status == ConditionStatus::True);
+    });
     if outcome.end == TurnEnd::Refused {
         desk.metrics.refusal(&outcome.ready.reason);
     }
@@ -49,10 +58,12 @@ pub(super) async fn report(
             None => kept(&previous, crate::api::condition_kind::DISTRUSTED),
         },
     };
-    desk.metrics.distrusted(&namespace, &name, findings.distrusted.is_some());
-    if let Some(fresh) = &findings.fresh {
-        desk.metrics.fresh(&namespace, &name, fresh.status != ConditionStatus::False);
-    }
+    desk.measure(&key, about.uid, |metrics| {
+        metrics.distrusted(&namespace, &name, findings.distrusted.is_some());
+        if let Some(fresh) = &findings.fresh {
+            metrics.fresh(&namespace, &name, fresh.status != ConditionStatus::False);
+        }
+    });
     let found = conditions(&previous, &findings, desk.clock.now());
     tell(&namespace, &name, &previous, &findings.ready, &outcome.changes, took);
     let record = outcome.record;
@@ -80,13 +91,8 @@ pub(super) async fn report(
     if same && happened.is_empty() {
         return next;
     }
-    let api = Api::<Sync>::namespaced(desk.client.clone(), &namespace);
-    match api.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({ "status": full(&status) }))).await {
-        Ok(_) => {}
-        Err(fault) => {
-            memory.conditions = None;
-            warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
-        }
+    if !about.write(&json!(status)).await {
+        memory.conditions = None;
     }
     publish(&desk.client, &sync.object_ref(&()), happened).await;
     next
@@ -111,17 +117,53 @@ pub(super) async fn progress(desk: &Arc<Desk>, sync: &Sync, memory: &mut Memory,
         distrusted: kept(previous, crate::api::condition_kind::DISTRUSTED),
     };
     let found = conditions(previous, &findings, desk.clock.now());
-    let status = json!({
-        "observedGeneration": sync.metadata.generation, "conditions": found, "lastAttemptedRevision": outcome.attempted,
-        "lastAppliedRevision": record.revision, "signer": record.signer, "objects": record.objects,
-        "warrantGeneration": record.generation,
+    let status = SyncStatus {
+        observed_generation: sync.metadata.generation,
+        conditions: found,
+        last_attempted_revision: outcome.attempted.clone(),
+        last_applied_revision: record.revision.clone(),
+        signer: record.signer.clone(),
+        objects: u32::try_from(record.objects).ok(),
+        warrant_generation: Some(record.generation),
+        held_deletions: old.held_deletions.clone(),
+        last_handled_requested_at: old.last_handled_requested_at.clone(),
+    };
+    let uid = sync.uid();
+    let about = About { desk, namespace: &namespace, name: &name, uid: uid.as_deref() };
+    desk.measure(&Key::Sync(namespace.clone(), name.clone()), about.uid, |metrics| {
+        metrics.ready(&namespace, &name, false);
     });
-    desk.metrics.ready(&namespace, &name, false);
     memory.told_meanwhile = true;
-    let api = Api::<Sync>::namespaced(desk.client.clone(), &namespace);
-    let patch = Patch::Merge(json!({ "status": status }));
-    if let Err(fault) = api.patch_status(&name, &PatchParams::default(), &patch).await {
-        warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
+    about.write(&json!(status)).await;
+}
+
+/// The one Sync that something is told about.
+struct About<'a> {
+    desk: &'a Desk,
+    namespace: &'a str,
+    name: &'a str,
+    uid: Option<&'a str>,
+}
+
+impl About<'_> {
+    /// Writes the whole status; whether it is written. It never lands on another Sync that was made under the same name:
+    /// that one would miss a Warrant which it never had.
+    async fn write(&self, status: &Value) -> bool {
+        let kind = kube::api::ApiResource::erase::<Sync>(&());
+        let api = Api::<DynamicObject>::namespaced_with(self.desk.client.clone(), self.namespace, &kind);
+        let steps = json!([
+            {"op": "test", "path": "/metadata/uid", "value": self.uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]);
+        let written = match serde_json::from_value(steps) {
+            Ok(steps) => api.patch_status(self.name, &PatchParams::default(), &Patch::Json::<()>(steps)).await,
+            Err(fault) => Err(kube::Error::SerdeError(fault)),
+        };
+        let (namespace, name) = (self.namespace, self.name);
+        if let Err(fault) = &written {
+            warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), fault), "the status is not written");
+        }
+        written.is_ok()
     }
 }
 
@@ -131,18 +173,6 @@ fn deeds(old: &SyncStatus, new: &SyncStatus, changes: Changes) -> Deeds {
     let moved_to = new.last_applied_revision.clone().filter(|_| moved).map(|revision| (revision, new.signer.clone()));
     let newly_held = if new.held_deletions == old.held_deletions { Vec::new() } else { new.held_deletions.clone() };
     Deeds { changed: changes.changed, pruned: changes.pruned, moved_to, newly_held }
-}
-
-/// A merge patch that removes what is absent now.
-fn full(status: &SyncStatus) -> serde_json::Value {
-    let mut value = json!({
-        "lastAttemptedRevision": null, "lastAppliedRevision": null, "signer": null, "objects": null,
-        "warrantGeneration": null, "heldDeletions": null, "lastHandledRequestedAt": null,
-    });
-    if let (Some(all), Ok(serde_json::Value::Object(set))) = (value.as_object_mut(), serde_json::to_value(status)) {
-        all.extend(set);
-    }
-    value
 }
 
 fn kept(previous: &[crate::api::Condition], kind: &str) -> Option<Holds> {
@@ -194,12 +224,12 @@ pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, 
     let found = conditions(&previous, &findings, desk.clock.now());
     if differ(&previous, &found) {
         warn!(%namespace, sync = %name, message = %findings.ready.message, "Sync cannot be read");
-        let kind = kube::api::ApiResource::erase::<Sync>(&());
-        let api = Api::<DynamicObject>::namespaced_with(desk.client.clone(), &namespace, &kind);
-        let patch = json!({"status": {"observedGeneration": generation, "conditions": found}});
-        if let Err(fault) = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
-            warn!(%namespace, sync = %name, error = %Error::request("Sync status".to_owned(), &fault), "the status is not written");
-        }
+        let mut status = object.data["status"].as_object().cloned().unwrap_or_default();
+        status.insert("observedGeneration".to_owned(), json!(generation));
+        status.insert("conditions".to_owned(), json!(found));
+        let uid = object.uid();
+        let about = About { desk, namespace: &namespace, name: &name, uid: uid.as_deref() };
+        about.write(&Value::Object(status)).await;
     }
     Next::Interval(Duration::from_secs(300))
 }

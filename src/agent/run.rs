@@ -207,6 +207,12 @@ impl Round {
         let as_declared = |old: &Arc<DynamicObject>| {
             (old.uid(), old.metadata.generation) == (object.uid(), object.metadata.generation)
         };
+        if self.known.get(&key).is_some_and(|old| old.uid() != object.uid()) {
+            // Its deletion was not seen: what is remembered is about another one of the same name.
+            self.agenda.forget(&key);
+            self.desk.forget(&key);
+        }
+        self.desk.meet(&key, object.uid());
         let old = self.known.get(&key);
         let (same, as_declared) = (old.is_some_and(same), old.is_some_and(as_declared));
         self.known.insert(key.clone(), Arc::new(object));

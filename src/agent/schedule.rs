@@ -17,6 +17,7 @@ pub struct Agenda<K> {
     entries: BTreeMap<K, Entry>,
 }
 
+#[derive(Clone, Copy)]
 struct Entry {
     due: Duration,
     state: State,
@@ -33,6 +34,8 @@ enum State {
     Running,
     /// Running, and asked for meanwhile: the next turn is due then.
     RunningAgain(Duration),
+    /// Running, and not known any more: nothing follows, unless the same key is asked for anew.
+    Forgotten,
 }
 
 /// So many disturbances in a row are answered at once; from then on the waits double.
@@ -64,7 +67,11 @@ impl<K: Ord + Clone> Agenda<K> {
     /// Asks for a turn of `key` now; while one runs, another follows it.
     pub fn request(&mut self, key: K, now: Duration) {
         let new = Entry { due: now, state: State::Waiting, failures: 0, disturbances: 0, disturbed: Duration::ZERO };
-        self.entries.entry(key).or_insert(new).ask(now);
+        let entry = self.entries.entry(key).or_insert(new);
+        match entry.state {
+            State::Forgotten => *entry = Entry { state: State::RunningAgain(now), ..new },
+            State::Waiting | State::Running | State::RunningAgain(_) => entry.ask(now),
+        }
     }
 
     /// Asks for a turn of `key` because somebody has changed what it applied: at once, and later and later where that
@@ -78,9 +85,14 @@ impl<K: Ord + Clone> Agenda<K> {
         entry.ask(now.saturating_add(wait_after(entry.disturbances)));
     }
 
-    /// Forgets `key`; a turn that runs may end, nothing follows it.
+    /// Forgets `key`; a turn that runs may end, and nothing follows it. What is asked for anew by the same key waits for
+    /// that end: two turns at once would each undo the other.
     pub fn forget(&mut self, key: &K) {
-        self.entries.remove(key);
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        match entry.state {
+            State::Waiting => drop(self.entries.remove(key)),
+            State::Running | State::RunningAgain(_) | State::Forgotten => entry.state = State::Forgotten,
+        }
     }
 
     /// Up to `free` keys whose time has come, earliest first; they count as running from now on.
@@ -105,13 +117,17 @@ impl<K: Ord + Clone> Agenda<K> {
     /// Says that the turn of `key` has ended, and when the next one comes. `seed` decides the jitter.
     pub fn finish(&mut self, key: &K, now: Duration, next: Next, seed: u64) {
         let Some(entry) = self.entries.get_mut(key) else { return };
+        if entry.state == State::Forgotten {
+            self.entries.remove(key);
+            return;
+        }
         entry.failures = match next {
             Next::Interval(_) => 0,
             Next::Retry { .. } => entry.failures.saturating_add(1),
         };
         entry.due = match entry.state {
             State::RunningAgain(due) => due.min(now.saturating_add(delay(next, entry.failures, seed))),
-            State::Waiting | State::Running => now.saturating_add(delay(next, entry.failures, seed)),
+            State::Waiting | State::Running | State::Forgotten => now.saturating_add(delay(next, entry.failures, seed)),
         };
         entry.state = State::Waiting;
     }
@@ -129,6 +145,8 @@ impl Entry {
             State::Waiting => self.due = self.due.min(due),
             State::Running => self.state = State::RunningAgain(due),
             State::RunningAgain(sooner) => self.state = State::RunningAgain(sooner.min(due)),
+            // Somebody has changed what was applied for a Sync that is gone.
+            State::Forgotten => {}
         }
     }
 }
@@ -268,7 +286,28 @@ mod tests {
         agenda.request("prod", at(0));
         agenda.start_due(at(0), 1);
         agenda.forget(&"prod");
+        agenda.disturb(&"prod", at(1));
         agenda.finish(&"prod", at(1), MINUTE, 0);
+        assert_eq!(agenda.next_due(), None);
+        assert!(agenda.start_due(at(1_000_000), 9).is_empty());
+    }
+
+    #[test]
+    fn what_is_made_anew_under_an_old_name_waits_for_the_turn_of_the_old_one() {
+        let mut agenda = Agenda::new();
+        agenda.request("prod", at(0));
+        agenda.start_due(at(0), 1);
+        agenda.forget(&"prod");
+        agenda.request("prod", at(1));
+        assert!(agenda.start_due(at(1), 1).is_empty(), "two turns of one Sync at once");
+        agenda.finish(&"prod", at(2), MINUTE, 0);
+        assert_eq!(agenda.start_due(at(2), 1), ["prod"]);
+        // Nor does it help to be forgotten twice.
+        agenda.request("prod", at(3));
+        agenda.forget(&"prod");
+        agenda.forget(&"prod");
+        assert!(agenda.start_due(at(1_000_000), 1).is_empty());
+        agenda.finish(&"prod", at(4), MINUTE, 0);
         assert_eq!(agenda.next_due(), None);
     }
 }

@@ -9,7 +9,7 @@ use kube::api::DynamicObject;
 use tracing::info;
 
 use crate::api::{self, Repository, Sync};
-use crate::cluster::Acting;
+use crate::cluster::{Acting, Fence};
 use crate::git::{Fetched, Oid};
 use crate::keysource::Keyring;
 use crate::kustomize;
@@ -29,7 +29,7 @@ use super::report::{report, report_unreadable};
 use super::run::Key;
 use super::schedule::Next;
 use super::verdict;
-use super::warrant::Ledger;
+use super::warrant::{Ledger, Lost};
 
 /// Takes one turn; never fails: what went wrong becomes the Sync's status.
 pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject, repository: Option<&DynamicObject>) -> Next {
@@ -74,6 +74,9 @@ impl Work<'_> {
     async fn attempt(&self, repository: Option<&DynamicObject>, memory: &mut Memory) -> Outcome {
         // Put back where a turn comes to look at what it applied; whoever rests watches nothing.
         let watch = memory.watch.take();
+        if self.sync.metadata.deletion_timestamp.is_some() {
+            return Outcome::resting("the Sync is being deleted; what is applied stays");
+        }
         if self.sync.spec.suspend {
             return Outcome::resting("the Sync is suspended");
         }
@@ -91,6 +94,7 @@ impl Work<'_> {
         );
         let mut ledger = match opened {
             Ok(Ok(ledger)) => ledger,
+            Ok(Err(lost @ Lost::Predecessor { .. })) => return Outcome::predecessor(&lost),
             Ok(Err(lost)) => return Outcome::state_lost(&lost),
             Err(fault) => return Outcome::no_answer(&fault),
         };
@@ -141,6 +145,16 @@ impl Work<'_> {
         Key::Sync(self.sync.namespace().unwrap_or_default(), self.sync.name_any())
     }
 
+    /// Tells whether this turn may still change the cluster: its Sync exists, and nobody else has written its record.
+    fn fence(&self, ledger: &Ledger) -> Fence {
+        let (desk, key, uid, unchanged) = (Arc::clone(self.desk), self.key(), self.sync.uid(), ledger.fence());
+        Arc::new(move || {
+            let exists = desk.is_present(&key, uid.as_deref());
+            let unchanged = Arc::clone(&unchanged);
+            Box::pin(async move { exists && unchanged().await })
+        })
+    }
+
     fn is_agents_own(&self, account: Option<&str>) -> bool {
         let agent = Agent::default();
         self.sync.namespace().as_ref() == Some(&self.desk.settings.namespace)
@@ -162,7 +176,7 @@ impl Work<'_> {
             return Outcome::stalled("own-account", message.to_owned());
         }
         let cluster = match self.desk.cluster.acting(self.owner(), account) {
-            Ok(cluster) => cluster.fenced_by(ledger.fence()),
+            Ok(cluster) => cluster.fenced_by(self.fence(ledger)),
             Err(error) => return Outcome::stalled(error.code(), error.to_string()),
         };
         let settled = self.settled(repository, &policy, polled).await;

@@ -74,6 +74,15 @@ pub enum Lost {
         /// What the Sync's status says.
         revision: String,
     },
+    /// The record is about a Sync of the same name that was deleted.
+    #[error(
+        "Warrant {name} is about a Sync of this name that was deleted, and goes with it: this one begins when it is gone. \
+         Delete it if it stays"
+    )]
+    Predecessor {
+        /// The Warrant's name.
+        name: String,
+    },
     /// The record is older than one that this agent has written or seen.
     #[error(
         "Warrant {name} has generation {found}, but {expected} was seen before: somebody put an older one in its place. \
@@ -98,7 +107,7 @@ pub enum Lost {
         /// Its generation now.
         found: u64,
     },
-    /// The record was made for another repository or another Sync.
+    /// The record was made for another repository.
     #[error(
         "Warrant {name} is about {recorded}, not {configured}: what was applied cannot be compared with it. Delete the \
          Sync and make it again to start from trust.root; what is applied stays"
@@ -106,9 +115,9 @@ pub enum Lost {
     Other {
         /// The Warrant's name.
         name: String,
-        /// Repository or Sync, as recorded.
+        /// Repository, as recorded.
         recorded: String,
-        /// Repository or Sync, as configured.
+        /// Repository, as configured.
         configured: String,
     },
     /// The record was begun from another pinned commit.
@@ -179,7 +188,7 @@ impl Ledger {
         };
         if warrant.spec.sync_uid != uid {
             // Kubernetes collects it soon: its owner is gone.
-            return Ok(Err(Lost::Other { name, recorded: "a Sync that was deleted".to_owned(), configured: uid }));
+            return Ok(Err(Lost::Predecessor { name }));
         }
         let found = warrant.spec.generation;
         if let Some(expected) = seen.generation().max(told).filter(|seen| found < *seen) {

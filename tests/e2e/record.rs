@@ -164,12 +164,40 @@ fn sync_that_is_made_again_starts_from_the_root_and_keeps_what_runs() {
         let commit = scene.begin().await;
         let before = scene.maps().get("settings").await.unwrap().metadata.uid;
         scene.syncs().delete("app", &DeleteParams::default()).await.unwrap();
-        drop(scene.warrants().delete("app", &DeleteParams::default()).await);
         let gone = async || scene.syncs().get_opt("app").await.unwrap().is_none().then_some(());
         until("the Sync is gone", gone).await.unwrap();
         scene.stage.admin.put(&scene.sync_manifest()).await.unwrap();
         scene.applied(&commit).await;
         assert_eq!(scene.maps().get("settings").await.unwrap().metadata.uid, before);
+    });
+}
+
+#[test]
+fn sync_that_is_made_again_while_its_turn_waits_begins_anew_and_is_applied() {
+    play("made-again-waiting", async |scene| {
+        let namespace = &scene.name;
+        let never = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: {namespace}}}\n\
+             spec:\n  selector: {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n\
+             \x20   spec:\n      nodeSelector: {{example.org/nowhere: \"yes\"}}\n\
+             \x20     containers: [{{name: web, image: \"example.org/web:1\"}}]\n"
+        );
+        scene.write("app/web.yaml", &never);
+        scene.takes(&["settings.yaml", "limits.yaml", "web.yaml"]);
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.declare_with(|_, sync| sync["spec"]["wait"] = json!(true)).await;
+        let waits = |sync: &DynamicObject| is(sync, "Ready", "Unknown").is_some();
+        let first = scene.sync("it is waited for", waits).await.metadata.uid;
+        scene.syncs().delete("app", &DeleteParams::default()).await.unwrap();
+        // Again at once: the turn of the old one may not have ended, and its Warrant is still there.
+        scene.stage.admin.put(&scene.sync_manifest()).await.unwrap();
+        let sync = scene.applied(&commit).await;
+        assert_ne!(sync.metadata.uid, first);
+        let warrant = scene.warrants().get("app").await.unwrap();
+        assert_eq!(json!(sync.metadata.uid), warrant.data["spec"]["syncUid"]);
+        assert_eq!(sync.data["status"]["warrantGeneration"], warrant.data["spec"]["generation"]);
+        scene.holds("blue").await;
     });
 }
 
