@@ -1,6 +1,7 @@
 //! What every turn has at hand, and what it remembers from one turn to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as Held};
@@ -29,6 +30,8 @@ use super::warrant::Seen;
 pub(super) struct Desk {
     pub(super) client: Client,
     pub(super) settings: Settings,
+    /// Names this process in the records that it keeps.
+    pub(super) holder: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) mirrors: Mirrors,
@@ -92,6 +95,7 @@ impl Desk {
         Ok(Self {
             client,
             settings,
+            holder: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
             clock,
             metrics,
             mirrors,

@@ -89,7 +89,7 @@ impl Work<'_> {
         let (name, spec) = (repository.name_any(), &repository.spec);
         let identity = (name.as_str(), spec.url.as_str(), spec.trust.root.as_str());
         let (opened, signers) = tokio::join!(
-            Ledger::open(&self.desk.client, self.sync, identity, &memory.warrant),
+            Ledger::open(&self.desk.client, self.sync, identity, &memory.warrant, &self.desk.holder),
             self.desk.signers(&repository)
         );
         let mut ledger = match opened {

@@ -141,12 +141,14 @@ pub enum Lost {
 impl Ledger {
     /// Reads the record of `sync`, or begins one where nothing was ever applied.
     ///
-    /// `seen` is what this process knows of it; the Sync's status tells what an earlier one knew.
+    /// `seen` is what this process knows of it; the Sync's status tells what an earlier one knew. `holder` names this
+    /// process: it is written where another one kept the record, so that one which still runs is fenced off.
     pub(super) async fn open(
         client: &Client,
         sync: &Sync,
         repository: (&str, &str, &str),
         seen: &Seen,
+        holder: &str,
     ) -> Result<Result<Self, Lost>, Error> {
         let (namespace, name) = (sync.namespace().unwrap_or_default(), sync.name_any());
         let api = Api::<Warrant>::namespaced(client.clone(), &namespace);
@@ -178,6 +180,7 @@ impl Ledger {
                 signers: Vec::new(),
                 policy_digest: None,
                 prune_approved: None,
+                holder: Some(holder.to_owned()),
                 generation: 0,
                 inventory: Vec::new(),
             };
@@ -208,11 +211,13 @@ impl Ledger {
             return Ok(Err(Lost::OtherRoot { name, recorded, configured: root.to_owned(), applied }));
         }
         seen.confirm(&warrant.spec, warrant.resource_version());
-        Ok(Ok(Self { api, warrant, exists: true, seen: seen.clone() }))
+        let mut ledger = Self { api, warrant, exists: true, seen: seen.clone() };
+        ledger.settle(|spec| spec.holder = Some(holder.to_owned())).await?;
+        Ok(Ok(ledger))
     }
 
-    /// Tells, just before something is deleted, whether the record is still as this agent left it. An agent that was
-    /// stopped while another one took its place must not go on with what it meant to delete.
+    /// Tells, just before something is changed, whether the record is still as this agent left it. An agent that was
+    /// stopped while another one took its place must not go on with what it meant to write or delete.
     pub(super) fn fence(&self) -> Fence {
         let (api, name, seen) = (self.api.clone(), self.warrant.name_any(), self.seen.clone());
         Arc::new(move || {

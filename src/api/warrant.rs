@@ -74,6 +74,10 @@ pub struct WarrantSpec {
     /// nothing that is held later. Absent once the annotation is gone or names another commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune_approved: Option<String>,
+    /// The process that keeps this, by a random name: it writes it before all else, so that another one which was stopped
+    /// meanwhile finds the record changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// Counts every write and never goes back.
     pub generation: u64,
     /// Every object that was created or is about to be.

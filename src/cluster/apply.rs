@@ -104,6 +104,7 @@ impl Acting {
         if existing.as_ref().is_some_and(|existing| self.shared.memory.holds(&identity, existing, fingerprint)) {
             return Ok(untouched(uid));
         }
+        self.gate.write().await.map_err(|trouble| (Verb::Patch, trouble))?;
         let payload = Payload { content_type: "application/apply-patch+yaml", bytes };
         let (now, taken) = match self.patch(&target, &payload).await {
             Err(Trouble::Immutable { .. }) if handling.recreated && existing.is_some() => {

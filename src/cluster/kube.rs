@@ -4,13 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-
 use crate::plan::{Inventory, Live, Owner, Plan};
 use crate::policy::Admitted;
 use crate::trust::{Origin, Signed};
 
 use super::discovery::Directory;
+use super::fence::{Fence, Gate};
 use super::memory::Memory;
 use super::request::{About, Requests};
 use super::survey::Wanted;
@@ -41,17 +40,13 @@ impl fmt::Display for ServiceAccount {
     }
 }
 
-/// Asked before anything is deleted: whether whoever made the plan may still go on.
-pub type Fence = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
-
 /// The cluster as one Sync may see and change it: every request is made with the rights of its ServiceAccount.
 pub struct Acting {
     pub(super) shared: Arc<Shared>,
     pub(super) requests: Requests,
     pub(super) account: ServiceAccount,
     pub(super) owner: Owner,
-    /// Without one nothing is deleted.
-    pub(super) fence: Option<Fence>,
+    pub(super) gate: Gate,
 }
 
 impl Kube {
@@ -70,15 +65,15 @@ impl Kube {
         let account = ServiceAccount { namespace: owner.namespace.clone(), name };
         let requests = Requests::new(self.0.client.clone(), &account)
             .map_err(|trouble| Error::one(&account, Verb::Discover, trouble))?;
-        Ok(Acting { shared: Arc::clone(&self.0), requests, account, owner, fence: None })
+        Ok(Acting { shared: Arc::clone(&self.0), requests, account, owner, gate: Gate::default() })
     }
 }
 
 impl Acting {
-    /// The same, where deletions wait for the word of `fence`.
+    /// The same, where changes wait for the word of `fence`; without one nothing is changed.
     #[must_use]
     pub fn fenced_by(self, fence: Fence) -> Self {
-        Self { fence: Some(fence), ..self }
+        Self { gate: Gate::fenced_by(fence), ..self }
     }
 
     /// The object `name` among the `plural` (`configmaps`, `secrets`) of the Sync's own namespace; `None` where there is

@@ -8,6 +8,7 @@ mod apply;
 mod defined;
 mod discovery;
 mod error;
+mod fence;
 mod health;
 mod kube;
 mod memory;
@@ -29,8 +30,9 @@ use crate::policy::Admitted;
 use crate::trust::{Origin, Signed};
 
 pub use error::{Error, Failure};
+pub use fence::Fence;
 pub use health::{Unhealthy, judge};
-pub use kube::{Acting, Fence, Kube, ServiceAccount};
+pub use kube::{Acting, Kube, ServiceAccount};
 pub use plain::{Plain, PlainError, Resource};
 pub use reply::{Taken, Trouble};
 pub use request::Verb;

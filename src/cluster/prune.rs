@@ -50,12 +50,6 @@ impl Acting {
     /// Deletes in the order of the plan: what needs definitions before the definitions.
     pub(super) async fn prune(&self, deletions: Vec<Deletion>) -> Result<Pruned, Error> {
         let mut pruned = Pruned::default();
-        if deletions.is_empty() {
-            return Ok(pruned);
-        }
-        if !self.may_delete().await {
-            return Err(Error::one("what left the repository", Verb::Delete, Trouble::Superseded));
-        }
         let mut failures = Vec::new();
         let (definitions, rest): (Vec<Deletion>, Vec<Deletion>) =
             deletions.into_iter().partition(|deletion| Stage::of(&deletion.target.key) == Stage::Definitions);
@@ -87,13 +81,6 @@ impl Acting {
         Ok(pruned)
     }
 
-    async fn may_delete(&self) -> bool {
-        match &self.fence {
-            Some(fence) => fence().await,
-            None => false,
-        }
-    }
-
     /// Looks again, and deletes with UID and resourceVersion as preconditions: what was looked at is what goes.
     async fn delete_if_ours(&self, deletion: &Deletion) -> Result<End, Trouble> {
         let target = &deletion.target;
@@ -106,6 +93,7 @@ impl Acting {
             if existing.deleting {
                 return Ok(End::Lingers);
             }
+            self.gate.delete().await?;
             match self.delete(target, &existing).await {
                 Err(Trouble::Changed) => {}
                 Err(Trouble::NotFound) => return Ok(End::Gone),
@@ -137,9 +125,7 @@ impl Acting {
         if now.kept {
             return Err(refuse("a field cannot be changed, and the object in the cluster says that it is not deleted"));
         }
-        if !self.may_delete().await {
-            return Err(Trouble::Superseded);
-        }
+        self.gate.delete().await?;
         self.delete(target, &now).await?;
         self.shared.memory.forget(&Identity::from(&target.key));
         let gone = async {

@@ -13,6 +13,7 @@ use super::scene::Scene;
 use super::stage::play_alone;
 use crate::support::signing::By;
 use crate::support::story::agent::Agent;
+use crate::support::story::cluster::until;
 
 /// Whether a request, by verb and resource, is of the kind that is counted.
 type Counts = fn(&str, &str) -> bool;
@@ -182,51 +183,130 @@ fn signal(scene: &Scene, signal: Signal) {
 
 /// Objects whose applying takes long enough to stop the agent in the midst of it, most of the times.
 const MANY: usize = 250;
+/// Objects that leave with the next round; few enough for the fuse.
+const LEAVING: usize = 60;
 
-/// Writes many objects with this value, and one that leaves with the next round.
-fn write_many(scene: &Scene, value: &str, leaving: &str) {
-    let names: Vec<String> = (0..MANY).map(|number| format!("many-{number}")).chain([leaving.to_owned()]).collect();
-    names.iter().for_each(|name| scene.write_map(name, value));
+fn many() -> Vec<String> {
+    (0..MANY).map(|number| format!("many-{number}")).collect()
+}
+
+fn leaving(round: usize) -> Vec<String> {
+    (0..LEAVING).map(|number| format!("leaving-{round}-{number}")).collect()
+}
+
+/// Writes many objects with the round's value, and those that leave with the next round.
+fn write_many(scene: &Scene, round: usize) {
+    let names: Vec<String> = many().into_iter().chain(leaving(round)).collect();
+    names.iter().for_each(|name| scene.write_map(name, &round.to_string()));
     let files: Vec<String> = names.iter().map(|name| format!("{name}.yaml")).collect();
     scene.takes(&files.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-#[test]
-fn agent_that_was_stopped_while_another_took_its_place_deletes_nothing() {
-    play_alone("stopped", async |scene| {
-        write_many(scene, "0", "leaving-0");
+/// What every ConfigMap says.
+async fn values(scene: &Scene) -> BTreeMap<String, String> {
+    let maps = scene.maps().list(&ListParams::default()).await.unwrap();
+    maps.into_iter().filter_map(|map| Some((map.metadata.name?, map.data?.remove("value")?))).collect()
+}
+
+/// Requests that were under way when the agent was stopped: nobody can call those back.
+const UNDER_WAY: usize = 16;
+
+/// Stops the agent when it has sent one request that `counts`, until that was in time by what is left to do; meanwhile
+/// another agent takes over. What is not written yet, and what is not deleted yet, stays as that one has it.
+async fn stopped(scene: &mut Scene, counts: Counts, in_time: fn(&[String], &[String]) -> bool) {
+    write_many(scene, 0);
+    let commit = scene.commit_good();
+    scene.push(&commit).await;
+    scene.declare().await;
+    scene.applied(&commit).await;
+    for round in 1..20 {
+        write_many(scene, round);
         let commit = scene.commit_good();
+        let from = audit_length(scene);
         scene.push(&commit).await;
-        scene.declare().await;
-        scene.applied(&commit).await;
-        for round in 1..20 {
-            let leaving = format!("leaving-{}", round - 1);
-            write_many(scene, &round.to_string(), &format!("leaving-{round}"));
-            let commit = scene.commit_good();
-            let from = audit_length(scene);
-            scene.push(&commit).await;
-            await_requests(scene, from, 1, is_apply);
-            signal(scene, Signal::STOP);
-            // What was sent before it stopped still arrives.
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            if scene.value(&leaving).await.is_none() {
-                // This machine was too slow to stop it in time.
-                signal(scene, Signal::CONT);
-                scene.applied(&commit).await;
-                continue;
-            }
-            // What another agent writes when it has taken over.
-            let other = json!({"spec": {"generation": 1000}});
-            scene.warrants().patch("app", &PatchParams::default(), &Patch::Merge(&other)).await.unwrap();
+        await_requests(scene, from, 1, counts);
+        signal(scene, Signal::STOP);
+        // What was sent before it stopped still arrives, and what it has heard is old when it goes on.
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        let found = values(scene).await;
+        let old = |name: &String| found[name] != round.to_string();
+        let unwritten: Vec<String> = many().into_iter().filter(old).collect();
+        let undeleted: Vec<String> = leaving(round - 1).into_iter().filter(|name| found.contains_key(name)).collect();
+        if !in_time(&unwritten, &undeleted) {
+            // This machine was too slow to stop it in time.
             signal(scene, Signal::CONT);
-            scene.not_ready("StateLost").await;
-            assert!(scene.value(&leaving).await.is_some(), "it was deleted by an agent of yesterday");
-            start_again(scene, true);
             scene.applied(&commit).await;
-            assert_eq!(scene.value(&leaving).await, None, "it is orphaned");
-            return;
+            continue;
         }
-        panic!("it was never stopped in time");
+        // What another agent does when it has taken over.
+        let warrant = scene.warrants().get("app").await.unwrap();
+        let next = warrant.data["spec"]["generation"].as_u64().unwrap() + 1;
+        let other = json!({"spec": {"holder": "another", "generation": next}});
+        scene.warrants().patch("app", &PatchParams::default(), &Patch::Merge(&other)).await.unwrap();
+        for name in unwritten.iter().chain(&undeleted) {
+            let newer = json!({"data": {"value": "newer"}});
+            scene.maps().patch(name, &PatchParams::default(), &Patch::Merge(&newer)).await.unwrap();
+        }
+        signal(scene, Signal::CONT);
+        scene.not_ready("StateLost").await;
+        let found = values(scene).await;
+        for name in unwritten.iter().skip(UNDER_WAY).chain(&undeleted) {
+            let value = found.get(name).map(String::as_str);
+            assert_eq!(value, Some("newer"), "{name} was changed by an agent of yesterday");
+        }
+        start_again(scene, true);
+        scene.applied(&commit).await;
+        let found = values(scene).await;
+        assert!(many().iter().all(|name| found[name] == round.to_string()));
+        assert!(undeleted.iter().all(|name| !found.contains_key(name)), "they are orphaned");
+        return;
+    }
+    panic!("it was never stopped in time");
+}
+
+#[test]
+fn agent_that_was_stopped_while_another_took_its_place_writes_and_deletes_nothing() {
+    play_alone("stopped", async |scene| {
+        stopped(scene, is_apply, |unwritten, undeleted| unwritten.len() > 50 && undeleted.len() == LEAVING).await;
+    });
+}
+
+#[test]
+fn agent_that_was_stopped_between_two_deletions_while_another_took_its_place_deletes_no_more() {
+    play_alone("stopped-deleting", async |scene| {
+        stopped(scene, is_deletion, |unwritten, undeleted| unwritten.is_empty() && undeleted.len() > 20).await;
+    });
+}
+
+#[test]
+fn agent_that_is_started_takes_the_record_up_though_nothing_else_is_to_be_written() {
+    play_alone("taken-up", async |scene| {
+        scene.begin().await;
+        // A turn that only keeps the last good commit writes no record of it.
+        scene.write_map("settings", "red");
+        let bad = scene.commit(By::Nobody);
+        scene.push(&bad).await;
+        scene.refused(&bad, "Unsigned").await;
+        let before = scene.warrants().get("app").await.unwrap().data["spec"].clone();
+        start_again(scene, true);
+        let warrants = scene.warrants();
+        let taken = async || {
+            let spec = warrants.get("app").await.unwrap().data["spec"].clone();
+            (spec["holder"] != before["holder"]).then_some(spec)
+        };
+        let mut after = until("another holder", taken).await.unwrap();
+        assert!(after["holder"].is_string() && before["holder"].is_string());
+        assert_eq!(after["generation"].as_u64().unwrap(), before["generation"].as_u64().unwrap() + 1);
+        for field in ["holder", "generation"] {
+            after[field] = before[field].clone();
+        }
+        assert_eq!(after, before, "nothing else of it changed");
+        // Once, and not at each turn.
+        let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": "again"}}});
+        scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
+        scene.sync("a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!("again")).await;
+        let now = scene.warrants().get("app").await.unwrap();
+        assert_eq!(now.data["spec"]["generation"].as_u64().unwrap(), before["generation"].as_u64().unwrap() + 1);
     });
 }
 
