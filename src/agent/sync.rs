@@ -13,7 +13,7 @@ use crate::cluster::{Acting, Fence};
 use crate::git::{Fetched, Oid};
 use crate::keysource::Keyring;
 use crate::kustomize;
-use crate::model::RepoPath;
+use crate::model::{Class, RepoPath};
 use crate::policy::{Agent, Limits, OwnObjects, PlainSecrets};
 use crate::trust::{Base, Policy};
 
@@ -22,7 +22,7 @@ use super::desk::{Desk, Memory, policy};
 use super::judge::reviewing;
 use super::layer;
 use super::mirrors::Polled;
-use super::outcome::Outcome;
+use super::outcome::{Changes, Outcome};
 use super::prepare::{Held, Wanted};
 use super::record::inventory;
 use super::report::{report, report_unreadable};
@@ -247,7 +247,13 @@ impl Work<'_> {
         if matches!(held.code.as_str(), "corrupt-object" | "incomplete-history") {
             self.desk.mirrors.start_over(repository).await;
         }
-        let corrected = self.keep_last_good(&cluster, ledger, polled, wanted, (&memory.judging, &stale)).await;
+        // A newer commit that is half written and only has to wait comes back: to write the last good one meanwhile would
+        // turn the cluster to and fro.
+        let corrected = if held.class == Class::Transient && ledger.spec().pending.is_some() {
+            Changes::default()
+        } else {
+            self.keep_last_good(&cluster, ledger, polled, wanted, (&memory.judging, &stale)).await
+        };
         self.watch(&cluster, ledger, memory).await;
         Outcome::held(ledger.spec(), polled, &held, corrected)
     }

@@ -1,6 +1,6 @@
 //! Syncs that wait for others.
 
-use kube::api::{DeleteParams, DynamicObject};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::scene::{Scene, is};
@@ -67,6 +67,51 @@ fn sync_waits_for_the_one_it_depends_on_and_its_own_drift_is_put_right_meanwhile
         scene.comes("free", "2").await;
         let sync = other(scene, "it is ready", |sync| is(sync, "Ready", "True").is_some()).await;
         assert!(is(&sync, "Reconciling", "True").is_none());
+        scene.syncs().delete("other", &DeleteParams::default()).await.unwrap();
+    });
+}
+
+fn bad_service(scene: &Scene, name: &str) -> String {
+    let namespace = &scene.name;
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{ports: [{{port: 70000}}]}}\n"
+    )
+}
+
+#[test]
+fn half_written_commit_is_not_taken_back_while_a_newer_one_only_waits() {
+    play("depends-half", async |scene| {
+        write_other(scene, "1");
+        scene.begin().await;
+        declare_other(scene, |_| ()).await;
+        scene.comes("free", "1").await;
+        // `other` can be brought to this commit by half, and `app` as a whole.
+        write_other(scene, "2");
+        scene.write("other/kustomization.yaml", "resources: [free.yaml, denied.yaml]\n");
+        scene.write("other/denied.yaml", &bad_service(scene, "denied"));
+        scene.ship().await;
+        let held = |reason: &'static str| {
+            move |sync: &DynamicObject| is(sync, "Ready", "False").is_some_and(|(found, _)| found == reason)
+        };
+        other(scene, "it is half written", held("Rejected")).await;
+        scene.comes("free", "2").await;
+        // The next one waits for `app`, which cannot be brought to it.
+        write_other(scene, "3");
+        scene.takes(&["settings.yaml", "limits.yaml", "bad.yaml"]);
+        scene.write("app/bad.yaml", &bad_service(scene, "bad"));
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.refused(&commit, "Rejected").await;
+        other(scene, "it waits", held("DependencyNotReady")).await;
+        for ask in ["one", "two"] {
+            let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": ask}}});
+            scene.syncs().patch("other", &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
+            other(scene, "a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!(ask)).await;
+            assert_eq!(scene.value("free").await.as_deref(), Some("2"), "the last good commit was written over it");
+        }
+        scene.takes(&["settings.yaml", "limits.yaml"]);
+        scene.ship().await;
+        scene.comes("free", "3").await;
         scene.syncs().delete("other", &DeleteParams::default()).await.unwrap();
     });
 }
