@@ -27,16 +27,17 @@ pub(super) struct Seen(Arc<Mutex<Known>>);
 struct Known {
     /// As it was last read or acknowledged.
     confirmed: Option<WarrantSpec>,
-    /// What was sent since, without an acknowledgement: it may have arrived.
-    sent: Option<WarrantSpec>,
+    /// What was sent without an acknowledgement, and may still arrive; until something as new is confirmed.
+    sent: Vec<WarrantSpec>,
     /// Its resourceVersion as last read or acknowledged.
     version: Option<String>,
 }
 
 impl Seen {
     fn confirm(&self, spec: &WarrantSpec, version: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Known { confirmed: Some(spec.clone()), sent: None, version };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.sent.retain(|sent| sent.generation > spec.generation);
+        (known.confirmed, known.version) = (Some(spec.clone()), version);
     }
 
     fn version(&self) -> Option<String> {
@@ -44,7 +45,15 @@ impl Seen {
     }
 
     fn send(&self, spec: &WarrantSpec) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).sent = Some(spec.clone());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.sent.contains(spec) {
+            known.sent.push(spec.clone());
+        }
+    }
+
+    /// What was sent has certainly not arrived.
+    fn refused(&self, spec: &WarrantSpec) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sent.retain(|sent| sent != spec);
     }
 
     /// The last generation that was certainly in the cluster.
@@ -55,7 +64,7 @@ impl Seen {
     /// Whether `found` is something that this process has read or written; anything is, before the first look.
     fn knows(&self, found: &WarrantSpec) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.confirmed.is_none() || known.confirmed.as_ref() == Some(found) || known.sent.as_ref() == Some(found)
+        known.confirmed.is_none() || known.confirmed.as_ref() == Some(found) || known.sent.contains(found)
     }
 }
 
@@ -270,6 +279,9 @@ impl Ledger {
         } else {
             self.api.create(&parameters, &self.warrant).await
         };
+        if matches!(&written, Err(kube::Error::Api(answer)) if (400..500).contains(&answer.code)) {
+            self.seen.refused(&self.warrant.spec);
+        }
         self.warrant = written.map_err(|source| Error::warrant(&namespace, &name, source))?;
         self.exists = true;
         self.seen.confirm(&self.warrant.spec, self.warrant.resource_version());
@@ -303,5 +315,21 @@ mod tests {
         assert_eq!(seen.generation(), Some(7), "what did not arrive is not missed");
         seen.confirm(&spec(8, "b"), None);
         assert!(!seen.knows(&spec(7, "a")));
+    }
+
+    #[test]
+    fn a_write_that_arrives_late_is_known() {
+        let seen = Seen::default();
+        seen.confirm(&spec(7, "a"), None);
+        seen.send(&spec(8, "b"));
+        seen.confirm(&spec(7, "a"), None);
+        assert!(seen.knows(&spec(8, "b")), "it had not arrived when the record was read again");
+        seen.send(&spec(8, "c"));
+        assert!(seen.knows(&spec(8, "b")) && seen.knows(&spec(8, "c")), "either of them may arrive");
+        seen.refused(&spec(8, "c"));
+        assert!(!seen.knows(&spec(8, "c")), "the API server said that it did not take it");
+        seen.confirm(&spec(8, "b"), None);
+        seen.confirm(&spec(9, "d"), None);
+        assert!(!seen.knows(&spec(8, "b")), "something newer was confirmed since");
     }
 }
