@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::model::{Key, wire};
-use crate::plan::{Apply, Entry, Existing, Identity, Stage, Steps, Target};
+use crate::plan::{Apply, Entry, Existing, Held, HeldBecause, Identity, Stage, Steps, Target};
 use crate::policy::Presence;
 
 use super::defined::{Defined, defined};
@@ -50,7 +50,8 @@ impl Acting {
         if !failures.is_empty() {
             return Err(Error::Failures(failures));
         }
-        let pruned = self.prune(steps.deletions).await?;
+        let written = done.iter().filter_map(|done| done.uid.as_deref()).collect();
+        let pruned = self.prune(steps.deletions, &written).await?;
         let mut applied = Applied { held: steps.held, lost: steps.lost, ..Applied::default() };
         for one in done {
             applied.taken_over.extend(one.taken.into_iter().map(|taken| TakenOver { key: one.key.clone(), taken }));
@@ -63,6 +64,8 @@ impl Acting {
         }
         let gone = |entry: &Entry| pruned.gone.contains(&Identity::from(&entry.key));
         steps.departed.into_iter().filter(|entry| !gone(entry)).for_each(|entry| applied.inventory.record(entry));
+        let kept = pruned.kept.into_iter().map(|key| Held { key, because: HeldBecause::ObjectSaysKeep });
+        applied.held.extend(kept);
         applied.pruned = pruned.deleted;
         Ok(applied)
     }

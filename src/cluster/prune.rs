@@ -31,6 +31,8 @@ pub(super) struct Pruned {
     pub(super) deleted: Vec<Key>,
     /// Those that are gone or somebody else's; the others wait for a finalizer and stay recorded.
     pub(super) gone: BTreeSet<Identity>,
+    /// Those that say meanwhile that they are not to be deleted; they stay recorded.
+    pub(super) kept: Vec<Key>,
 }
 
 /// What tells a `Status` from an object.
@@ -44,18 +46,23 @@ enum End {
     Gone,
     Lingers,
     NotOurs,
+    Kept,
 }
 
 impl Acting {
-    /// Deletes in the order of the plan: what needs definitions before the definitions.
-    pub(super) async fn prune(&self, deletions: Vec<Deletion>) -> Result<Pruned, Error> {
+    /// Deletes in the order of the plan: what needs definitions before the definitions. Nothing goes whose UID is among
+    /// `written`: it was just written, under another group.
+    pub(super) async fn prune(&self, deletions: Vec<Deletion>, written: &BTreeSet<&str>) -> Result<Pruned, Error> {
         let mut pruned = Pruned::default();
         let mut failures = Vec::new();
         let (definitions, rest): (Vec<Deletion>, Vec<Deletion>) =
             deletions.into_iter().partition(|deletion| Stage::of(&deletion.target.key) == Stage::Definitions);
         for stage in [rest, definitions] {
             let each = stage.into_iter().map(|deletion| async move {
-                let end = self.delete_if_ours(&deletion).await;
+                let end = match written.contains(deletion.uid.as_str()) {
+                    true => Ok(End::NotOurs),
+                    false => self.delete_if_ours(&deletion).await,
+                };
                 (deletion.target.key, end)
             });
             let mut ends = stream::iter(each).buffer_unordered(IN_FLIGHT);
@@ -66,6 +73,7 @@ impl Acting {
                         pruned.deleted.push(key);
                     }
                     Ok(End::Lingers) => pruned.deleted.push(key),
+                    Ok(End::Kept) => pruned.kept.push(key),
                     Ok(End::NotOurs) => {
                         pruned.gone.insert(Identity::from(&key));
                     }
@@ -84,23 +92,27 @@ impl Acting {
     /// Looks again, and deletes with UID and resourceVersion as preconditions: what was looked at is what goes.
     async fn delete_if_ours(&self, deletion: &Deletion) -> Result<End, Trouble> {
         let target = &deletion.target;
+        let mut trouble = Trouble::Changed;
         for _ in 0..TRIES {
             let Some(existing) = self.now(target).await? else { return Ok(End::Gone) };
             let ours = existing.uid == deletion.uid && existing.owner.as_ref() == Some(&self.owner);
-            if !ours || existing.kept {
+            if !ours {
                 return Ok(End::NotOurs);
+            }
+            if existing.kept {
+                return Ok(End::Kept);
             }
             if existing.deleting {
                 return Ok(End::Lingers);
             }
             self.gate.delete().await?;
             match self.delete(target, &existing).await {
-                Err(Trouble::Changed) => {}
-                Err(Trouble::NotFound) => return Ok(End::Gone),
+                // A webhook can answer that it is not found; whether it is there, a look tells.
+                Err(again @ (Trouble::Changed | Trouble::NotFound)) => trouble = again,
                 answer => return answer,
             }
         }
-        Err(Trouble::Changed)
+        Err(trouble)
     }
 
     /// Deletes an object so that it can be made again. Never what takes others with it.
@@ -153,3 +165,7 @@ impl Acting {
         Ok(if kind.kind == "Status" { End::Gone } else { End::Lingers })
     }
 }
+
+#[cfg(test)]
+#[path = "prune_tests.rs"]
+mod tests;

@@ -78,7 +78,8 @@ impl<O: Origin> Plan<O> {
         &self.steps.held
     }
 
-    /// Recorded objects that somebody else has made anew or taken over: they are forgotten, not deleted.
+    /// Recorded objects that somebody else has made anew or taken over, or that are wanted under another group: they are
+    /// forgotten, not deleted.
     pub fn lost(&self) -> &[Key] {
         &self.steps.lost
     }
@@ -144,8 +145,7 @@ pub(crate) fn steps(
         let uid = apply.existing.as_ref().map(|existing| existing.uid.clone());
         intended.expect(Entry::new(apply.target.key.clone(), uid));
     }
-    let identities = applies.iter().map(|apply| Identity::from(&apply.target.key)).collect();
-    let Farewell { deletions, held, lost, departed } = Farewell::decide(inventory, &identities, live, prune, owner);
+    let Farewell { deletions, held, lost, departed } = Farewell::decide(inventory, &applies, live, prune, owner);
     for entry in &departed {
         intended.record(entry.clone());
     }
@@ -196,7 +196,10 @@ struct Farewell {
 }
 
 impl Farewell {
-    fn decide(inventory: &Inventory, wanted: &BTreeSet<Identity>, live: &Live, prune: Prune, owner: &Owner) -> Self {
+    fn decide(inventory: &Inventory, applies: &[Apply], live: &Live, prune: Prune, owner: &Owner) -> Self {
+        let wanted: BTreeSet<Identity> = applies.iter().map(|apply| Identity::from(&apply.target.key)).collect();
+        let uids = applies.iter().filter_map(|apply| apply.existing.as_ref().map(|existing| existing.uid.as_str()));
+        let wanted_uids: BTreeSet<&str> = uids.collect();
         let mut farewell = Self::default();
         let (mut going, mut approved) = (Vec::new(), Vec::new());
         for entry in inventory.iter().filter(|entry| !wanted.contains(&Identity::from(&entry.key))) {
@@ -210,7 +213,9 @@ impl Farewell {
             };
             let Some(existing) = &located.existing else { continue };
             let remade = entry.uid.as_ref().is_some_and(|uid| *uid != existing.uid);
-            if remade || existing.owner.as_ref() != Some(owner) {
+            // One object can be served under two groups: it is wanted under the other one.
+            let wanted_elsewhere = wanted_uids.contains(existing.uid.as_str());
+            if remade || wanted_elsewhere || existing.owner.as_ref() != Some(owner) {
                 farewell.lost.push(entry.key.clone());
             } else if existing.deleting {
                 farewell.departed.push(entry.clone());

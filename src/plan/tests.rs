@@ -207,6 +207,15 @@ fn pruning_keeps_what_another_sync_owns_or_somebody_made_anew() {
 }
 
 #[test]
+fn an_object_that_is_wanted_under_another_group_is_not_deleted_under_its_old_one() {
+    let mut case = Case::wanting(&[("Deployment", "web")]).stays("ConfigMap", "a").ours_left("Service", "web");
+    let (new, old) = (key("Deployment", "web"), key("Service", "web"));
+    case.live.found(new.clone(), located(&new, Some(existing("uid-web", Some(owner())))));
+    let steps = case.plan(Prune::Fused).unwrap();
+    assert_eq!((deleted(&steps).len(), steps.lost), (0, vec![old]));
+}
+
+#[test]
 fn an_incomplete_answer_is_no_reason_to_forget_or_delete() {
     let steps = Case::wanting(&[("ConfigMap", "a")])
         .stays("ConfigMap", "a")
