@@ -213,10 +213,12 @@ impl Ledger {
             let recorded = warrant.spec.repository.clone();
             return Ok(Err(Lost::Other { name, recorded, configured: repository.to_owned() }));
         }
-        // Who pins what is applied skips nothing: it was judged, and the branch still has to descend from it.
-        if warrant.spec.root != root && warrant.spec.applied.as_deref() != Some(root) {
-            let (recorded, applied) = (warrant.spec.root.clone(), warrant.spec.applied.clone());
-            let applied = applied.unwrap_or_else(|| "nothing".to_owned());
+        // Who pins what is applied skips nothing: it was judged, and the branch still has to descend from it. Where nothing
+        // is applied, nothing has to be compared.
+        if let Some(applied) =
+            warrant.spec.applied.clone().filter(|applied| warrant.spec.root != root && applied != root)
+        {
+            let recorded = warrant.spec.root.clone();
             return Ok(Err(Lost::OtherRoot { name, recorded, configured: root.to_owned(), applied }));
         }
         seen.confirm(&warrant.spec, warrant.resource_version());

@@ -142,6 +142,29 @@ async fn pin(scene: &Scene, root: &str) {
 }
 
 #[test]
+fn root_that_was_pinned_wrongly_is_corrected_while_nothing_is_applied() {
+    play("pinned-wrongly", async |scene| {
+        let namespace = &scene.name;
+        let bad = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: bad, namespace: {namespace}}}\nspec: {{ports: [{{port: 70000}}]}}\n"
+        );
+        scene.write("app/bad.yaml", &bad);
+        scene.takes(&["settings.yaml", "limits.yaml", "bad.yaml"]);
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.declare().await;
+        scene.refused(&commit, "Rejected").await;
+        let spec = scene.warrants().get("app").await.unwrap().data["spec"].clone();
+        assert_eq!((&spec["root"], &spec["applied"]), (&json!(scene.root), &Value::Null));
+        pin(scene, &commit).await;
+        scene.takes(&["settings.yaml", "limits.yaml"]);
+        let next = scene.ship().await;
+        let spec = scene.warrants().get("app").await.unwrap().data["spec"].clone();
+        assert_eq!((&spec["root"], &spec["applied"]), (&json!(commit), &json!(next)));
+    });
+}
+
+#[test]
 fn who_pins_what_is_applied_goes_on_from_there_and_no_further_back() {
     play("pinned-anew", async |scene| {
         let first = scene.begin().await;
