@@ -17,6 +17,7 @@ use super::mirrors::Polled;
 use super::outcome::Changes;
 use super::prepare::{Held, Wanted};
 use super::record::{Proof, entries, inventory, renewed};
+use super::run::Key as SyncKey;
 use super::sync::Work;
 use super::warrant::Ledger;
 
@@ -109,7 +110,8 @@ impl Work<'_> {
             Purpose::LastGood(_) => None,
         };
         let before = inventory(ledger.spec());
-        let live = cluster.survey(&admitted, &before).await.map_err(|error| Stale::all(Held::applying(&error)))?;
+        let mut live = cluster.survey(&admitted, &before).await.map_err(|error| Stale::all(Held::applying(&error)))?;
+        live.disown(|owner| self.desk.is_known(&SyncKey::Sync(owner.namespace.clone(), owner.name.clone())));
         let prune = self.prune(purpose, &commit, ledger.spec());
         let plan = plan::plan(admitted, &before, &live, prune, &self.owner())
             .map_err(|refusal| Stale::all(Held::planning(&refusal)))?;

@@ -128,8 +128,12 @@ impl Desk {
 
     /// Whether another turn of `key` is asked for, or it is gone.
     pub(super) fn is_called(&self, key: &Key) -> bool {
-        self.called.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
-            || !self.present.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+        self.called.lock().unwrap_or_else(PoisonError::into_inner).contains(key) || !self.is_known(key)
+    }
+
+    /// Whether `key` exists, as far as is known.
+    pub(super) fn is_known(&self, key: &Key) -> bool {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
 
     /// `key` exists, with this UID.

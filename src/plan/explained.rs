@@ -8,7 +8,10 @@ pub const EXPLAINED: [Explained; 3] = [
         "owned-by-another",
         "Another Sync owns an object that this one wants",
         "Both would write it at every turn, and the one that lets it go would delete it for the other",
-        "remove the object from one of the two paths; who came first keeps it",
+        "remove the object from one of the two paths; who came first keeps it. To move it to another Sync without a gap, \
+         annotate the object in the cluster with kustomize.toolkit.fluxcd.io/prune=disabled, move its manifest, and then set \
+         its labels gitwarrant.io/sync-name and gitwarrant.io/sync-namespace to the new Sync. What belongs to a Sync that \
+         was deleted is taken over by itself",
     ),
     Explained::new(
         "duplicate-object",

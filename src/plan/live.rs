@@ -77,6 +77,13 @@ impl Live {
         self.departed.insert(identity, departed);
     }
 
+    /// Takes wanted objects from owners that do not exist: they are as free as what nobody has labelled.
+    pub fn disown(&mut self, exists: impl Fn(&Owner) -> bool) {
+        for existing in self.wanted.values_mut().filter_map(|located| located.existing.as_mut()) {
+            existing.owner = existing.owner.take().filter(&exists);
+        }
+    }
+
     /// What was found about a wanted object.
     pub fn of(&self, key: &Key) -> Option<&Located> {
         self.wanted.get(key)

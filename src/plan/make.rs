@@ -286,7 +286,9 @@ impl fmt::Display for Refusal {
                     write!(f, "{between}{place}: {key} is owned by {owner}, which came first and keeps it")?;
                 }
                 match objects.len().saturating_sub(10) {
-                    0 => f.write_str(". Remove it from one of the two"),
+                    0 => f.write_str(
+                        ". Remove it from one of the two, or move it as `gitwarrant explain owned-by-another` says",
+                    ),
                     more => write!(f, "; and {more} more"),
                 }
             }

@@ -171,7 +171,7 @@ fn an_object_that_another_sync_owns_is_refused_and_named() {
     let refusal = case.plan(Prune::Fused).err().unwrap();
     assert_eq!(
         refusal.to_string(),
-        "apps/a.yaml:3: ConfigMap/shop/a is owned by Sync/team/other, which came first and keeps it. Remove it from one of the two"
+        "apps/a.yaml:3: ConfigMap/shop/a is owned by Sync/team/other, which came first and keeps it. Remove it from one of the two, or move it as `gitwarrant explain owned-by-another` says"
     );
 }
 
@@ -186,6 +186,21 @@ fn a_label_does_not_take_an_object_from_the_sync_that_has_it_on_record() {
     let made_anew = located(&key("ConfigMap", "a"), Some(existing("uid-of-somebody", Some(other()))));
     case.live.found(key("ConfigMap", "a"), made_anew);
     assert!(matches!(case.plan(Prune::Fused), Err(Refusal::Foreign(_))));
+}
+
+#[test]
+fn an_object_of_a_sync_that_is_gone_is_adopted() {
+    let case = || {
+        let mut case = Case::wanting(&[("ConfigMap", "a")]);
+        case.live.found(key("ConfigMap", "a"), located(&key("ConfigMap", "a"), Some(existing("u", Some(other())))));
+        case
+    };
+    let mut gone = case();
+    gone.live.disown(|owner| *owner != other());
+    assert_eq!(gone.plan(Prune::Fused).unwrap().applies.len(), 1);
+    let mut lives = case();
+    lives.live.disown(|_| true);
+    assert!(matches!(lives.plan(Prune::Fused), Err(Refusal::Foreign(_))));
 }
 
 #[test]

@@ -77,6 +77,12 @@ fn last_good_commit_is_held_while_the_newest_has_no_plan() {
             },
             "data": {"value": "theirs"},
         });
+        let mut first = scene.sync_manifest();
+        first["metadata"]["name"] = json!("first");
+        first["spec"]["suspend"] = json!(true);
+        scene.stage.admin.put(&first).await.unwrap();
+        let rests = async || scene.syncs().get("first").await.ok().filter(|one| is(one, "Ready", "Unknown").is_some());
+        until("the other Sync is known", rests).await.unwrap();
         scene.stage.admin.put(&owned).await.unwrap();
         scene.takes(&["settings.yaml", "limits.yaml", "theirs.yaml"]);
         scene.write_map("settings", "red");
@@ -92,5 +98,80 @@ fn last_good_commit_is_held_while_the_newest_has_no_plan() {
         scene.ship().await;
         assert_eq!(scene.value("limits").await, None, "it is orphaned");
         assert_eq!(scene.value("theirs").await.as_deref(), Some("theirs"));
+        scene.syncs().delete("first", &DeleteParams::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn sync_under_a_new_name_takes_over_what_the_old_one_left() {
+    play("renamed", async |scene| {
+        let commit = scene.begin().await;
+        let uid = async |name: &str| scene.maps().get(name).await.unwrap().metadata.uid;
+        let before = (uid("settings").await, uid("limits").await);
+        scene.syncs().delete("app", &DeleteParams::default()).await.unwrap();
+        let mut renamed = scene.sync_manifest();
+        renamed["metadata"]["name"] = json!("renamed");
+        scene.stage.admin.put(&renamed).await.unwrap();
+        let revision = json!(format!("main@{commit}"));
+        let syncs = scene.syncs();
+        let applied = async || {
+            let sync = syncs.get("renamed").await.ok()?;
+            (sync.data["status"]["lastAppliedRevision"] == revision && is(&sync, "Ready", "True").is_some())
+                .then_some(())
+        };
+        if let Err(reason) = until("it is applied under the new name", applied).await {
+            panic!("{reason}; {}", scene.seen().await);
+        }
+        assert_eq!((uid("settings").await, uid("limits").await), before);
+        let labels = scene.maps().get("settings").await.unwrap().metadata.labels.unwrap();
+        assert_eq!(labels["gitwarrant.io/sync-name"], "renamed");
+        scene.syncs().delete("renamed", &DeleteParams::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn object_is_moved_between_two_syncs_that_live_on_as_explain_says() {
+    play("moved", async |scene| {
+        scene.write("other/kustomization.yaml", "resources: []\n");
+        scene.begin().await;
+        let mut other = scene.sync_manifest();
+        (other["metadata"]["name"], other["spec"]["path"]) = (json!("other"), json!("./other"));
+        scene.stage.admin.put(&other).await.unwrap();
+        let before = scene.maps().get("limits").await.unwrap().metadata.uid;
+        let edit = async |change: serde_json::Value| {
+            scene.maps().patch("limits", &PatchParams::default(), &Patch::Merge(&change)).await.unwrap();
+        };
+        edit(json!({"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/prune": "disabled"}}})).await;
+        scene.write("other/kustomization.yaml", "resources: [limits.yaml]\n");
+        std::fs::rename(scene.work.join("app/limits.yaml"), scene.work.join("other/limits.yaml")).unwrap();
+        scene.takes(&["settings.yaml"]);
+        let commit = scene.commit_good();
+        scene.git(&["push", "--quiet", "--force", "origin", &format!("{commit}:refs/heads/main")]);
+        let syncs = scene.syncs();
+        let told = async |name: &str, what: &str, so: &dyn Fn(&kube::api::DynamicObject) -> bool| {
+            let asked = async || syncs.get(name).await.ok().filter(|sync| so(sync));
+            if let Err(reason) = until(what, asked).await {
+                panic!("{reason}; {}", scene.seen().await);
+            }
+        };
+        told("other", "it is refused", &|sync| {
+            is(sync, "Ready", "False").is_some_and(|(reason, _)| reason == "OwnedByAnother")
+        })
+        .await;
+        let revision = json!(format!("main@{commit}"));
+        told("app", "it has left", &|sync| sync.data["status"]["lastAppliedRevision"] == revision).await;
+        edit(json!({"metadata": {"labels": {"gitwarrant.io/sync-name": "other"}}})).await;
+        let ready = |sync: &kube::api::DynamicObject| {
+            is(sync, "Ready", "True").is_some() && sync.data["status"]["lastAppliedRevision"] == revision
+        };
+        told("other", "it is taken over", &ready).await;
+        let recorded = async |name: &str| {
+            let warrant = scene.warrants().get(name).await.unwrap();
+            warrant.data["spec"]["inventory"].to_string().contains("limits").then_some(())
+        };
+        until("the old one forgets it", async || recorded("app").await.is_none().then_some(())).await.unwrap();
+        assert!(recorded("other").await.is_some());
+        assert_eq!(scene.maps().get("limits").await.unwrap().metadata.uid, before);
+        scene.syncs().delete("other", &DeleteParams::default()).await.unwrap();
     });
 }
