@@ -1,5 +1,7 @@
 //! What has to be ready before a commit is brought.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use kube::ResourceExt;
 use kube::api::Api;
 
@@ -23,17 +25,52 @@ impl Work<'_> {
         }
         let namespace = sync.namespace().unwrap_or_default();
         let api = Api::<Sync>::namespaced(self.desk.client.clone(), &namespace);
+        let own = sync.name_any();
         for api::LocalName { name } in &sync.spec.depends_on {
+            if *name == own {
+                return Some(Held::cycle(&[own.clone(), own]));
+            }
             let what = format!("Sync {namespace}/{name} of dependsOn");
             match api.get_opt(name).await {
                 Ok(Some(other)) if is_ready(&other, sync, polled) => {}
-                Ok(Some(_)) => return Some(Held::waiting(format!("{what} is not ready at this commit"))),
+                Ok(Some(other)) => {
+                    let cycle = cycle(&api, &own, other).await;
+                    return Some(cycle.map_or_else(
+                        || Held::waiting(format!("{what} is not ready at this commit")),
+                        |names| Held::cycle(&names),
+                    ));
+                }
                 Ok(None) => return Some(Held::waiting(format!("{what} does not exist"))),
                 Err(fault) => return Some(Held::recording(&Error::request(what, &fault))),
             }
         }
         None
     }
+}
+
+/// So many Syncs are looked at for a cycle.
+const LOOKED_AT: usize = 64;
+
+/// The names along which `first`, which `own` depends on, depends on `own` again. What cannot be read breaks no cycle
+/// that the next turn would not find.
+async fn cycle(api: &Api<Sync>, own: &str, first: Sync) -> Option<Vec<String>> {
+    let mut seen = BTreeSet::from([first.name_any()]);
+    let mut ways = VecDeque::from([(vec![own.to_owned(), first.name_any()], first)]);
+    while let Some((way, sync)) = ways.pop_front() {
+        for api::LocalName { name } in &sync.spec.depends_on {
+            let further: Vec<String> = way.iter().chain([name]).cloned().collect();
+            if name == own {
+                return Some(further);
+            }
+            if seen.len() < LOOKED_AT
+                && seen.insert(name.clone())
+                && let Ok(Some(next)) = api.get_opt(name).await
+            {
+                ways.push_back((further, next));
+            }
+        }
+    }
+    None
 }
 
 /// Whether `other` is ready as it is declared now, and at the commit that `sync` is about to be brought to, where both

@@ -135,6 +135,17 @@ impl Held {
         Self { code, class: Class::Transient, message, stage: Stage::Applying, by: None }
     }
 
+    /// The Sync waits for itself; `names` are the way round.
+    pub(super) fn cycle(names: &[String]) -> Self {
+        let message = format!(
+            "dependsOn goes round in a circle: {}; none of these ever begins. Remove one of them from the dependsOn of the \
+             one before",
+            names.join(" -> ")
+        );
+        let code = "dependency-cycle".to_owned();
+        Self { code, class: Class::Misconfigured, message, stage: Stage::Applying, by: None }
+    }
+
     /// There is no safe plan.
     pub(super) fn planning(refusal: &crate::plan::Refusal) -> Self {
         held(Stage::Applying, refusal.code(), Class::Refused, refusal)

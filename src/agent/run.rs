@@ -9,11 +9,12 @@ use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
+use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::api;
+use crate::api::{self, condition_kind};
 use crate::clock::System;
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, Stage};
@@ -215,6 +216,10 @@ impl Round {
         self.desk.meet(&key, object.uid());
         let old = self.known.get(&key);
         let (same, as_declared) = (old.is_some_and(same), old.is_some_and(as_declared));
+        let now_ready = readiness(&object).filter(|now| old.and_then(|old| readiness(old)).as_ref() != Some(now));
+        if let (Key::Sync(namespace, name), Some(_)) = (&key, now_ready) {
+            self.wake_dependents_of(&namespace.clone(), &name.clone());
+        }
         self.known.insert(key.clone(), Arc::new(object));
         if same {
             return;
@@ -259,6 +264,19 @@ impl Round {
         woken.into_iter().for_each(|key| self.call(key));
     }
 
+    /// Wakes Syncs that may have waited for this one.
+    fn wake_dependents_of(&mut self, namespace: &str, name: &str) {
+        let woken: Vec<Key> = self
+            .known
+            .iter()
+            .filter(|(key, object)| {
+                matches!(key, Key::Sync(of, one) if of == namespace && one != name) && depends_on(object, name)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        woken.into_iter().for_each(|key| self.call(key));
+    }
+
     fn start_due(&mut self) {
         let free = usize::from(self.desk.settings.concurrency).saturating_sub(self.at_work());
         for key in self.agenda.start_due(self.now(), free) {
@@ -294,6 +312,19 @@ impl Round {
         }
         self.agenda.next_due().map_or(LONGEST_SLEEP, |due| due.saturating_sub(self.now()).min(LONGEST_SLEEP))
     }
+}
+
+/// What a Sync is ready at, if it is: as which generation, and at which revision.
+fn readiness(object: &DynamicObject) -> Option<(Option<i64>, Option<String>)> {
+    let status = object.data.get("status")?;
+    let is_ready = |one: &Value| one["type"] == condition_kind::READY && one["status"] == "True";
+    let at = || (status["observedGeneration"].as_i64(), status["lastAppliedRevision"].as_str().map(str::to_owned));
+    status["conditions"].as_array()?.iter().any(is_ready).then(at)
+}
+
+fn depends_on(object: &DynamicObject, name: &str) -> bool {
+    let named = object.data["spec"]["dependsOn"].as_array();
+    named.is_some_and(|named| named.iter().any(|one| one["name"] == name))
 }
 
 /// One turn in a task of its own: a panic in it is counted, and other turns go on.

@@ -140,3 +140,52 @@ fn sync_that_depends_on_one_of_another_repository_waits_for_no_commit_of_it() {
         scene.repositories().delete(&name, &DeleteParams::default()).await.unwrap();
     });
 }
+
+#[test]
+fn sync_begins_as_soon_as_the_one_it_waits_for_is_ready() {
+    play("depends-woken", async |scene| {
+        write_other(scene, "1");
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.make_home().await;
+        scene.stage.admin.put(&scene.repository_manifest()).await.unwrap();
+        // Nobody lives to see the end of these.
+        let slow = |sync: &mut Value| {
+            sync["spec"]["interval"] = json!("24h");
+            sync["spec"]["retryInterval"] = json!("24h");
+        };
+        let mut app = scene.sync_manifest();
+        slow(&mut app);
+        declare_other(scene, slow).await;
+        let waits =
+            |sync: &DynamicObject| is(sync, "Ready", "False").is_some_and(|(reason, _)| reason == "DependencyNotReady");
+        other(scene, "it waits", waits).await;
+        scene.stage.admin.put(&app).await.unwrap();
+        scene.comes("free", "1").await;
+        scene.syncs().delete("other", &DeleteParams::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn syncs_that_wait_for_each_other_or_themselves_are_told_so() {
+    play("depends-cycle", async |scene| {
+        write_other(scene, "1");
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        let on_other = |sync: &mut Value| sync["spec"]["dependsOn"] = json!([{"name": "other"}]);
+        scene.make_home().await;
+        declare_other(scene, |_| ()).await;
+        scene.declare_with(|_, sync| on_other(sync)).await;
+        let round =
+            |sync: &DynamicObject| is(sync, "Ready", "False").is_some_and(|(reason, _)| reason == "DependencyCycle");
+        let sync = other(scene, "it is told", round).await;
+        let (_, message) = is(&sync, "Ready", "False").unwrap();
+        assert!(message.contains("other -> app -> other"), "{message}");
+        declare_other(scene, on_other).await;
+        let itself = |sync: &DynamicObject| {
+            is(sync, "Ready", "False").is_some_and(|(_, message)| message.contains("other -> other"))
+        };
+        other(scene, "it is told", itself).await;
+        scene.syncs().delete("other", &DeleteParams::default()).await.unwrap();
+    });
+}
