@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as Held};
 use kube::{Api, Client};
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api::{Condition, Repository, SignersFrom};
 use crate::clock::Clock;
 use crate::cluster::{Kube, Watch};
+use crate::policy::Agent;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -30,6 +32,8 @@ use super::warrant::Seen;
 pub(super) struct Desk {
     pub(super) client: Client,
     pub(super) settings: Settings,
+    /// Who the agent is, once the API server has told.
+    pub(super) account: OnceCell<Agent>,
     /// Names this process in the records that it keeps.
     pub(super) holder: String,
     pub(super) clock: Arc<dyn Clock>,
@@ -95,6 +99,7 @@ impl Desk {
         Ok(Self {
             client,
             settings,
+            account: OnceCell::new(),
             holder: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
             clock,
             metrics,

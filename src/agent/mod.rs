@@ -2,6 +2,7 @@
 //!
 //! [`run`] watches and starts turns; `schedule` and `status` are pure; `sync` is the pipeline.
 
+mod account;
 mod bring;
 mod credentials;
 mod depends;

@@ -155,10 +155,11 @@ impl Work<'_> {
         })
     }
 
-    fn is_agents_own(&self, account: Option<&str>) -> bool {
-        let agent = Agent::default();
-        self.sync.namespace().as_ref() == Some(&self.desk.settings.namespace)
-            && account == Some(agent.service_account.as_str())
+    fn is_agents_own(&self, account: Option<&str>, agent: &Agent) -> bool {
+        // A Sync that names none has `default`.
+        let account = account.unwrap_or("default");
+        self.sync.namespace().as_ref() == Some(&agent.namespace)
+            && (account == agent.service_account || account == Agent::default().service_account)
     }
 
     async fn bring_newest(
@@ -170,7 +171,11 @@ impl Work<'_> {
         memory: &mut Memory,
     ) -> Outcome {
         let account = self.sync.spec.service_account_name.as_deref();
-        if self.is_agents_own(account) {
+        let agent = match self.desk.agent().await {
+            Ok(agent) => agent,
+            Err(fault) => return Outcome::no_answer(&fault),
+        };
+        if self.is_agents_own(account, &agent) {
             let message =
                 "serviceAccountName is the agent's own: what is applied is never done with its rights. Name another";
             return Outcome::stalled("own-account", message.to_owned());
@@ -187,7 +192,7 @@ impl Work<'_> {
             return self.with_health(&cluster, ledger, memory, Outcome::unchanged(ledger.spec(), polled)).await;
         }
         memory.settled = None;
-        let wanted = match self.wanted(&cluster, repository, policy, (ledger, memory)).await {
+        let wanted = match self.wanted(&cluster, repository, (policy, agent), (ledger, memory)).await {
             Ok(wanted) => wanted,
             Err(outcome) => return outcome,
         };
@@ -289,7 +294,7 @@ impl Work<'_> {
         &self,
         cluster: &Acting,
         repository: &Repository,
-        policy: Policy,
+        (policy, agent): (Policy, Agent),
         (ledger, memory): (&Ledger, &Memory),
     ) -> Result<Wanted, Outcome> {
         let spec = &self.sync.spec;
@@ -320,7 +325,7 @@ impl Work<'_> {
             } else {
                 OwnObjects::Refuse
             },
-            agent: Agent { namespace: self.desk.settings.namespace.clone(), ..Agent::default() },
+            agent,
             ..Limits::default()
         };
         let standing =
