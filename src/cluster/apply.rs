@@ -162,9 +162,7 @@ impl Acting {
             let what = "new kinds are not served after 30 s; look at the conditions of their definitions".to_owned();
             return failure(names.join(", "), Trouble::Unreachable { what });
         }
-        let directory = &self.shared.directory;
-        let seen = directory.current(&self.requests, &self.account).await.ok()?;
-        match directory.newer(&seen, &self.requests, &self.account).await {
+        match self.shared.directory.newer(&self.requests, &self.account).await {
             Ok(_) => None,
             Err(trouble) => failure("the list of kinds".to_owned(), trouble),
         }

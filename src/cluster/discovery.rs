@@ -1,16 +1,20 @@
 //! Which kinds the cluster serves, and where.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ::kube::client::APIGroupDiscoveryList;
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 use super::ServiceAccount;
 use super::defined::Defined;
 use super::path;
 use super::reply::Trouble;
 use super::request::{About, Requests, Verb};
+
+/// The catalogue is read at most so often, whoever wants a newer one.
+const SELDOM: Duration = Duration::from_secs(2);
 
 /// Aggregated discovery: two requests for everything. Stable since Kubernetes 1.30.
 const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -62,9 +66,25 @@ impl Catalogue {
 }
 
 /// The catalogue of the whole agent; it is the same for everybody, and read with the rights of whoever needs it.
-#[derive(Default)]
+///
+/// It is read beside whoever uses the last one: an account whose requests are slow or refused delays nobody else.
 pub(super) struct Directory {
-    current: Mutex<Option<Arc<Catalogue>>>,
+    shown: watch::Sender<Option<Shown>>,
+    /// When the last reading began, by whomever.
+    last: Mutex<Option<Instant>>,
+}
+
+/// A catalogue, and when its reading began: it may lack what came later.
+#[derive(Clone)]
+struct Shown {
+    began: Instant,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self { shown: watch::Sender::new(None), last: Mutex::default() }
+    }
 }
 
 impl Directory {
@@ -74,29 +94,55 @@ impl Directory {
         requests: &Requests,
         account: &ServiceAccount,
     ) -> Result<Arc<Catalogue>, Trouble> {
-        let mut current = self.current.lock().await;
-        if let Some(catalogue) = current.as_ref() {
-            return Ok(Arc::clone(catalogue));
-        }
-        let read = Arc::new(read(requests, account).await?);
-        *current = Some(Arc::clone(&read));
-        Ok(read)
+        self.shown_since(None, read(requests, account)).await
     }
 
-    /// The catalogue read anew, unless somebody else has done so since `seen` was handed out.
-    pub(super) async fn newer(
+    /// A catalogue whose reading began after this was called, by whomever it was read.
+    pub(super) async fn newer(&self, requests: &Requests, account: &ServiceAccount) -> Result<Arc<Catalogue>, Trouble> {
+        self.shown_since(Some(Instant::now()), read(requests, account)).await
+    }
+
+    async fn shown_since(
         &self,
-        seen: &Arc<Catalogue>,
-        requests: &Requests,
-        account: &ServiceAccount,
+        since: Option<Instant>,
+        reading: impl Future<Output = Result<Catalogue, Trouble>>,
     ) -> Result<Arc<Catalogue>, Trouble> {
-        {
-            let mut current = self.current.lock().await;
-            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, seen)) {
-                *current = None;
+        let mut shown = self.shown.subscribe();
+        let began = loop {
+            let will_do = |shown: &&Shown| since.is_none_or(|since| shown.began >= since);
+            if let Some(shown) = shown.borrow_and_update().as_ref().filter(will_do) {
+                return Ok(Arc::clone(&shown.catalogue));
+            }
+            match self.begin() {
+                Ok(began) => break began,
+                // Whoever reads now may not come to an end.
+                Err(wait) => drop(tokio::time::timeout(wait, shown.changed()).await),
+            }
+        };
+        let catalogue = Arc::new(reading.await?);
+        let read = Shown { began, catalogue: Arc::clone(&catalogue) };
+        self.shown.send_if_modified(|shown| {
+            let is_newer = shown.as_ref().is_none_or(|shown| shown.began < began);
+            if is_newer {
+                *shown = Some(read);
+            }
+            is_newer
+        });
+        Ok(catalogue)
+    }
+
+    /// When the reading begins that may begin now, or how long to wait for the next.
+    fn begin(&self) -> Result<Instant, Duration> {
+        // It is one value, whole after a panic too.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match last.and_then(|last| SELDOM.checked_sub(now.duration_since(last))) {
+            Some(wait) if !wait.is_zero() => Err(wait),
+            Some(_) | None => {
+                *last = Some(now);
+                Ok(now)
             }
         }
-        self.current(requests, account).await
     }
 }
 
@@ -145,6 +191,9 @@ async fn listed(
     Ok(list.resources)
 }
 
+/// What was said about kinds, by group, version and kind: each is asked about once in a turn.
+pub(super) type Absences = HashMap<(String, String, String), Absence>;
+
 /// Whether a kind is certainly not served. An aggregated API server that is down answers with an error, not with 404.
 pub(super) async fn absence(
     requests: &Requests,
@@ -154,7 +203,7 @@ pub(super) async fn absence(
     kind: &str,
 ) -> Absence {
     match listed(requests, account, group, version).await {
-        Err(Trouble::NotFound) => Absence::Certain,
+        Err(Trouble::NotServed) => Absence::Certain,
         Ok(resources) if !resources.iter().any(|resource| resource.kind == kind) => Absence::Certain,
         Ok(_) | Err(_) => Absence::Unknown,
     }
@@ -168,7 +217,31 @@ pub(super) async fn is_served(requests: &Requests, account: &ServiceAccount, wan
 
 #[cfg(test)]
 mod tests {
-    use super::Catalogue;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use super::{Catalogue, Directory};
+    use crate::cluster::reply::Trouble;
+
+    #[tokio::test]
+    async fn an_account_that_gets_no_answer_keeps_nobody_from_the_list_of_kinds() {
+        let directory = Arc::new(Directory::default());
+        let first = directory.shown_since(None, async { Ok(Catalogue::default()) }).await.unwrap();
+        let slow = Arc::clone(&directory);
+        let hangs =
+            tokio::spawn(async move { slow.shown_since(Some(Instant::now()), std::future::pending()).await.map(drop) });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let used = directory.shown_since(None, async { Err(Trouble::NotServed) }).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &used), "the old one serves while somebody reads");
+        let called = Instant::now();
+        let newer = directory.shown_since(Some(called), async { Ok(Catalogue::default()) }).await.unwrap();
+        assert!(!Arc::ptr_eq(&first, &newer) && called.elapsed() < Duration::from_secs(5));
+        let refused = directory.shown_since(Some(Instant::now()), async { Err(Trouble::NotServed) }).await;
+        assert_eq!(refused.err(), Some(Trouble::NotServed));
+        let used = directory.shown_since(None, async { Err(Trouble::NotServed) }).await.unwrap();
+        assert!(Arc::ptr_eq(&newer, &used), "what one account may not read is not taken from the others");
+        hangs.abort();
+    }
 
     #[test]
     fn subresources_and_other_versions_are_told_apart() {

@@ -38,6 +38,14 @@ impl Error {
         Error::Failures(vec![Failure { what: what.to_string(), unwritten: None, verb, trouble }])
     }
 
+    /// Whether anything was asked under a path that the API server does not know (any more).
+    pub(super) fn is_of_kinds_not_served(&self) -> bool {
+        match self {
+            Error::Failures(all) => all.iter().any(|failure| failure.trouble == Trouble::NotServed),
+            Error::UnknownKinds(_) | Error::NoNamespace(_) | Error::Discovery(_) => false,
+        }
+    }
+
     /// The objects that were to be written and were not, by answers of the API server about each.
     pub fn unwritten(&self) -> impl Iterator<Item = &Key> {
         let failures = match self {
@@ -72,7 +80,11 @@ impl Trouble {
     /// Whether waiting may help.
     fn passes(&self) -> bool {
         match self {
-            Trouble::Unreachable { .. } | Trouble::Changed | Trouble::Superseded | Trouble::Unreadable { .. } => true,
+            Trouble::Unreachable { .. }
+            | Trouble::Changed
+            | Trouble::NotServed
+            | Trouble::Superseded
+            | Trouble::Unreadable { .. } => true,
             Trouble::Rejected { code, .. } => *code >= 500,
             Trouble::Denied { .. } | Trouble::NotFound | Trouble::Conflict(_) | Trouble::Immutable { .. } => false,
         }
@@ -83,6 +95,7 @@ impl Trouble {
         match self {
             Trouble::Denied { .. } => "not-allowed",
             Trouble::NotFound => "not-found",
+            Trouble::NotServed => "not-served",
             Trouble::Conflict(_) => "field-conflict",
             Trouble::Changed => "changed-meanwhile",
             Trouble::Superseded => "superseded",

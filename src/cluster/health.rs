@@ -47,6 +47,13 @@ impl Acting {
             Err(Trouble::NotFound) => {
                 return Ok(Some(Unhealthy { key: target.key, why: "it does not exist".to_owned(), failed: false }));
             }
+            Err(Trouble::NotServed) => {
+                return Ok(Some(Unhealthy {
+                    key: target.key,
+                    why: "its kind is not served".to_owned(),
+                    failed: false,
+                }));
+            }
             Err(trouble) => return Err(Error::one(&target.key, Verb::Get, trouble)),
         };
         let object: Value = serde_json::from_slice(&answer)

@@ -83,7 +83,7 @@ impl Acting {
     /// The ServiceAccount may not read it, there is no answer, or it is not of this shape.
     pub async fn source<T: serde::de::DeserializeOwned>(&self, plural: &str, name: &str) -> Result<Option<T>, Error> {
         let namespace = Some(self.account.namespace.as_str());
-        let about = About::collection(&self.account, Verb::Get, "", plural, namespace);
+        let about = About::collection(&self.account, Verb::Get, "", plural, namespace).named(name, namespace);
         let path = format!("{}/{}", path::collection("", "v1", namespace, plural), path::encode(name));
         let failed = |trouble| Error::one(name, Verb::Get, trouble);
         match self.requests.send(&path, "application/json", None, &about).await {

@@ -20,6 +20,9 @@ pub enum Trouble {
     /// It, or the namespace it should be in, does not exist.
     #[error("there is no such object, or no such namespace")]
     NotFound,
+    /// The API server does not know the path: its kind is not served, or not in this version. Says nothing about objects.
+    #[error("the API server serves no such kind, or not in this version; look at the conditions of its definition")]
+    NotServed,
     /// Other managers have written fields with other values.
     #[error("other field managers own fields: {}", list(.0))]
     Conflict(Vec<Taken>),
@@ -87,6 +90,8 @@ struct Status {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Details {
+    name: Option<String>,
+    kind: Option<String>,
     causes: Vec<Cause>,
 }
 
@@ -99,6 +104,11 @@ struct Cause {
 }
 
 impl Details {
+    /// Whether it is what was asked for that does not exist, and not the path to it.
+    fn are_of(&self, about: &About) -> bool {
+        self.name.as_deref().is_some_and(|name| about.is_of(name, self.kind.as_deref().unwrap_or_default()))
+    }
+
     /// The fields that are named; of a Secret those that look like one, because a webhook can write anything there.
     fn fields(&self, secret: bool) -> Vec<String> {
         let named = self.causes.iter().filter_map(|cause| cause.field.as_deref());
@@ -128,7 +138,8 @@ pub(super) fn reduce(code: u16, body: &[u8], about: &About) -> Trouble {
     let secret = about.is_secret();
     let reason = status.reason.filter(|reason| is_reason(reason)).unwrap_or_default();
     match code {
-        404 => Trouble::NotFound,
+        404 if reason == "NotFound" && status.details.are_of(about) => Trouble::NotFound,
+        404 => Trouble::NotServed,
         // What RBAC writes; admission also answers 403, but says something else.
         403 if message.contains("\" cannot ") && message.contains("User \"") => about.denied(),
         409 => {
@@ -252,6 +263,27 @@ mod tests {
         for causes in [wrong.to_owned(), format!("{fixed},{wrong}"), String::new()] {
             let found = reduce(422, body(&causes).as_bytes(), &about);
             assert!(matches!(found, Trouble::Rejected { code: 422, .. }), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_answer_about_what_was_asked_for_says_that_it_does_not_exist() {
+        let about = about("", "ConfigMap", "configmaps");
+        let status = |kind: &str, name: &str| {
+            format!(
+                r#"{{"kind":"Status","code":404,"reason":"NotFound","details":{{"kind":"{kind}","name":"{name}"}}}}"#
+            )
+        };
+        assert_eq!(reduce(404, status("configmaps", "web").as_bytes(), &about), Trouble::NotFound);
+        assert_eq!(reduce(404, status("namespaces", "shop").as_bytes(), &about), Trouble::NotFound);
+        for other in [
+            "404 page not found\n".to_owned(),
+            String::new(),
+            r#"{"kind":"Status","code":404,"reason":"NotFound","message":"the server could not find the requested resource","details":{}}"#.to_owned(),
+            status("configmaps", "other"),
+            status("namespaces", "other"),
+        ] {
+            assert_eq!(reduce(404, other.as_bytes(), &about), Trouble::NotServed, "{other}");
         }
     }
 

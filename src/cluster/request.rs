@@ -75,6 +75,8 @@ pub(super) struct About {
     verb: Verb,
     account: String,
     resource: String,
+    /// Name and namespace, where it is about one object.
+    object: Option<(String, Option<String>)>,
     secret: bool,
 }
 
@@ -82,6 +84,13 @@ impl About {
     /// One object.
     pub(super) fn object(account: &ServiceAccount, verb: Verb, key: &Key, plural: &str) -> Self {
         Self::collection(account, verb, &key.group, plural, key.namespace.as_deref())
+            .named(&key.name, key.namespace.as_deref())
+    }
+
+    /// The same about the object `name`.
+    #[must_use]
+    pub(super) fn named(self, name: &str, namespace: Option<&str>) -> Self {
+        Self { object: Some((name.to_owned(), namespace.map(str::to_owned))), ..self }
     }
 
     /// A collection.
@@ -94,7 +103,16 @@ impl About {
     ) -> Self {
         let dotted = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
         let resource = namespace.map_or_else(|| dotted.clone(), |namespace| format!("{dotted} in {namespace}"));
-        Self { verb, account: account.to_string(), resource, secret: group.is_empty() && plural == "secrets" }
+        let secret = group.is_empty() && plural == "secrets";
+        Self { verb, account: account.to_string(), resource, object: None, secret }
+    }
+
+    /// Whether `name` of a `kind` (`configmaps`) that was not found is what was asked for, or the namespace that it was to
+    /// be written into.
+    pub(super) fn is_of(&self, name: &str, kind: &str) -> bool {
+        let Some((asked, namespace)) = &self.object else { return false };
+        let into = self.verb == Verb::Patch && kind == "namespaces" && namespace.as_deref() == Some(name);
+        asked == name || into
     }
 
     pub(super) fn is_secret(&self) -> bool {
@@ -150,6 +168,7 @@ impl Requests {
                 Trouble::Rejected { code, .. } => *code == 500,
                 Trouble::Denied { .. }
                 | Trouble::NotFound
+                | Trouble::NotServed
                 | Trouble::Conflict(_)
                 | Trouble::Changed
                 | Trouble::Superseded

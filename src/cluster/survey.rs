@@ -10,7 +10,7 @@ use crate::plan::{Departed, Entry, Existing, Identity, Inventory, Live, Located,
 use crate::policy::Item;
 
 use super::defined::{Defined, defined};
-use super::discovery::{Absence, Catalogue, absence};
+use super::discovery::{Absence, Absences, Catalogue, absence};
 use super::kube::Acting;
 use super::metadata::{ACCEPT_LIST, ACCEPT_ONE, Metadata, Page, Partial};
 use super::reply::Trouble;
@@ -86,19 +86,31 @@ pub(super) async fn list(
 
 impl Acting {
     pub(super) async fn look(&self, wanted: &Wanted, inventory: &Inventory) -> Result<Live, Error> {
+        match self.look_once(wanted, inventory).await {
+            // The list of kinds is older than what the API server serves: a definition was deleted, or changed.
+            Err(error) if error.is_of_kinds_not_served() => {
+                let directory = &self.shared.directory;
+                directory.newer(&self.requests, &self.account).await.map_err(Error::Discovery)?;
+                self.look_once(wanted, inventory).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn look_once(&self, wanted: &Wanted, inventory: &Inventory) -> Result<Live, Error> {
         let (targets, catalogue) = self.resolve(wanted).await?;
         let catalogue = self.with_recorded(catalogue, inventory).await?;
         let identities: BTreeSet<Identity> = targets.iter().map(|found| Identity::from(&found.target.key)).collect();
         let recorded = inventory.iter().filter(|entry| !identities.contains(&Identity::from(&entry.key)));
         let mut live = Live::default();
-        let mut departed = Vec::new();
+        let (mut departed, mut absences) = (Vec::new(), Absences::new());
         for entry in recorded {
-            match self.whereabouts(entry, &catalogue).await {
+            match self.whereabouts(entry, &catalogue, &mut absences).await {
                 Ok(target) => departed.push((Identity::from(&entry.key), target)),
                 Err(answer) => live.left(Identity::from(&entry.key), answer),
             }
         }
-        let on_rack = targets.iter().filter(|found| found.served).map(|found| &found.target);
+        let on_rack = targets.iter().filter_map(|found| found.seen_at.as_ref());
         let existing = self.existing(on_rack.chain(departed.iter().map(|(_, target)| target))).await?;
         let now = |target: &Target| match existing.get(&Identity::from(&target.key)) {
             Some(Looked::Exists(existing)) => Ok(Some(existing.clone())),
@@ -130,9 +142,9 @@ impl Acting {
     /// its metadata; where anything is not certain the answer is no, and the whole turn is taken.
     pub async fn undisturbed(&self, inventory: &Inventory, watch: Option<&Watch>) -> bool {
         let Ok(catalogue) = self.shared.directory.current(&self.requests, &self.account).await else { return false };
-        let mut targets = Vec::with_capacity(inventory.len());
+        let (mut targets, mut absences) = (Vec::with_capacity(inventory.len()), Absences::new());
         for entry in inventory.iter() {
-            let Ok(target) = self.whereabouts(entry, &catalogue).await else { return false };
+            let Ok(target) = self.whereabouts(entry, &catalogue, &mut absences).await else { return false };
             match watch.and_then(|watch| watch.is_left_so(&rack(&target), &Identity::from(&target.key))) {
                 Some(true) => {}
                 Some(false) => return false,
@@ -158,7 +170,7 @@ impl Acting {
             return Ok((scoped(found)?, read));
         }
         // A kind may have come since the catalogue was read.
-        let read = directory.newer(&read, &self.requests, &self.account).await.map_err(Error::Discovery)?;
+        let read = directory.newer(&self.requests, &self.account).await.map_err(Error::Discovery)?;
         let (found, missing) = place(wanted, &read);
         if missing.is_empty() { Ok((scoped(found)?, read)) } else { Err(Error::UnknownKinds(missing)) }
     }
@@ -169,17 +181,31 @@ impl Acting {
         if inventory.iter().all(known) {
             return Ok(read);
         }
-        self.shared.directory.newer(&read, &self.requests, &self.account).await.map_err(Error::Discovery)
+        self.shared.directory.newer(&self.requests, &self.account).await.map_err(Error::Discovery)
     }
 
     /// Where a recorded object lives, or what can be said without looking.
-    pub(super) async fn whereabouts(&self, entry: &Entry, catalogue: &Catalogue) -> Result<Target, Departed> {
+    pub(super) async fn whereabouts(
+        &self,
+        entry: &Entry,
+        catalogue: &Catalogue,
+        absences: &mut Absences,
+    ) -> Result<Target, Departed> {
         let key = &entry.key;
         if let Some(served) = catalogue.any(&key.group, &key.version, &key.kind) {
             let key = Key { version: served.version.clone(), ..key.clone() };
             return Ok(Target { key, plural: served.plural.clone() });
         }
-        match absence(&self.requests, &self.account, &key.group, &key.version, &key.kind).await {
+        let kind = (key.group.clone(), key.version.clone(), key.kind.clone());
+        let said = match absences.get(&kind) {
+            Some(said) => *said,
+            None => {
+                let said = absence(&self.requests, &self.account, &key.group, &key.version, &key.kind).await;
+                absences.insert(kind, said);
+                said
+            }
+        };
+        match said {
             Absence::Certain => Err(Departed::Gone),
             Absence::Unknown => Err(Departed::Unknown),
         }
@@ -280,8 +306,8 @@ struct Found {
     place: Place,
     target: Target,
     namespaced: bool,
-    /// Whether its kind is served already, and not only defined by what is going to be applied.
-    served: bool,
+    /// Where it is looked at now: in another version, where its own is only defined by what is going to be applied.
+    seen_at: Option<Target>,
 }
 
 fn place(wanted: &Wanted, catalogue: &Catalogue) -> (Vec<Found>, Vec<(Key, Place)>) {
@@ -300,7 +326,11 @@ fn place(wanted: &Wanted, catalogue: &Catalogue) -> (Vec<Found>, Vec<(Key, Place
         };
         let namespace = key.namespace.clone().filter(|_| namespaced);
         let target = Target { key: Key { namespace, ..key.clone() }, plural };
-        found.push(Found { named: key.clone(), place: place.clone(), target, namespaced, served: served.is_some() });
+        let seen_at = catalogue.any(&key.group, &key.version, &key.kind).map(|served| Target {
+            key: Key { version: served.version.clone(), ..target.key.clone() },
+            plural: served.plural.clone(),
+        });
+        found.push(Found { named: key.clone(), place: place.clone(), target, namespaced, seen_at });
     }
     (found, missing)
 }

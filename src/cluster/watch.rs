@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::plan::{Existing, Identity, Inventory, Owner};
 
 use super::ServiceAccount;
+use super::discovery::Absences;
 use super::kube::Acting;
 use super::memory::Memory;
 use super::metadata::{ACCEPT_ONE, Metadata};
@@ -80,8 +81,9 @@ impl Acting {
     ) -> Option<Watch> {
         let catalogue = self.shared.directory.current(&self.requests, &self.account).await.ok()?;
         let mut kinds: BTreeMap<Rack, String> = BTreeMap::new();
+        let mut absences = Absences::new();
         for entry in inventory.iter() {
-            if let Ok(target) = self.whereabouts(entry, &catalogue).await {
+            if let Ok(target) = self.whereabouts(entry, &catalogue, &mut absences).await {
                 kinds.insert(rack(&target), target.key.kind);
             }
         }

@@ -1,14 +1,19 @@
 //! What somebody changes in the cluster is put right by being seen, not by being looked for; what nobody changes costs
 //! no request.
 
+use std::fmt::Write;
 use std::io::{Read, Seek, SeekFrom};
 
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+};
 use serde_json::{Value, json};
 
 use super::scene::Scene;
 use super::stage::play;
 use crate::support::signing::By;
+use crate::support::story::cluster::until;
 
 /// Everything applied, with intervals that no claim lives to see the end of.
 async fn begin_and_wait_for_nothing(scene: &mut Scene) -> String {
@@ -135,5 +140,59 @@ fn quiet_turns_ask_nothing_about_objects_that_are_watched() {
         assert_eq!(asked(scene, from), Vec::<String>::new());
         scene.holds("blue").await;
         assert!(!asked(scene, from).is_empty(), "the account's requests are not told by this log");
+    });
+}
+
+/// A definition of the kind Part of this group.
+fn definition(group: &str) -> String {
+    format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: parts.{group}}}\n\
+         spec:\n  group: {group}\n  scope: Namespaced\n  names: {{kind: Part, plural: parts, singular: part}}\n\
+         \x20 versions:\n    - name: v1\n      served: true\n      storage: true\n\
+         \x20     schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}\n"
+    )
+}
+
+#[test]
+fn definition_that_somebody_deleted_comes_back_with_all_its_objects() {
+    play("kinds", async |scene| {
+        let (group, namespace) = ("seen.example.com", scene.name.clone());
+        let rights = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": namespace},
+            "rules": [{
+                "apiGroups": ["apiextensions.k8s.io", group], "resources": ["customresourcedefinitions", "parts"],
+                "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+            }],
+        });
+        let bound = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": namespace},
+            "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": "applier"}],
+        });
+        scene.stage.admin.put(&rights).await.unwrap();
+        scene.stage.admin.put(&bound).await.unwrap();
+        scene.may(&format!("{namespace}:applier"), ("watch", group, "parts")).await;
+        let names = ["bolt", "nut", "screw"];
+        let mut parts = definition(group);
+        for name in names {
+            let meta = format!("{{name: {name}, namespace: {namespace}}}");
+            write!(parts, "---\napiVersion: {group}/v1\nkind: Part\nmetadata: {meta}\nspec: {{size: 7}}\n").unwrap();
+        }
+        scene.write("app/parts.yaml", &parts);
+        scene.takes(&["settings.yaml", "limits.yaml", "parts.yaml"]);
+        begin_and_wait_for_nothing(scene).await;
+        let client = scene.stage.admin.client().clone();
+        let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+        let name = format!("parts.{group}");
+        let before = definitions.get(&name).await.unwrap().metadata.uid;
+        definitions.delete(&name, &DeleteParams::default()).await.unwrap();
+        let anew = async || definitions.get_opt(&name).await.unwrap().filter(|found| found.metadata.uid != before);
+        until("the definition is made anew", anew).await.unwrap();
+        let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", "Part"), "parts");
+        let of_kind = Api::<DynamicObject>::namespaced_with(client, &namespace, &kind);
+        let all = async || of_kind.list(&ListParams::default()).await.ok().filter(|found| found.items.len() == 3);
+        if let Err(reason) = until("all objects of the kind are back", all).await {
+            panic!("{reason}; {}", scene.seen().await);
+        }
     });
 }
