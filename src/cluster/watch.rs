@@ -39,7 +39,6 @@ const SETTLING: Duration = Duration::from_millis(100);
 /// Watches over what one Sync owns; they end with this value.
 pub struct Watch {
     view: Arc<View>,
-    racks: BTreeSet<Rack>,
     account: ServiceAccount,
     _followers: JoinSet<()>,
 }
@@ -47,8 +46,16 @@ pub struct Watch {
 /// What is seen, and what of it matters.
 struct View {
     memory: Arc<Memory>,
+    racks: BTreeMap<Rack, Followed>,
     seen: Mutex<Seen>,
     changed: Notify,
+}
+
+/// A rack that is followed.
+struct Followed {
+    kind: String,
+    /// Told when it has to be listed again.
+    again: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -90,41 +97,39 @@ impl Acting {
         if kinds.is_empty() {
             return None;
         }
-        let racks: BTreeSet<Rack> = kinds.keys().cloned().collect();
         let recorded = inventory.iter().map(|entry| Identity::from(&entry.key)).collect();
-        if let Some(previous) = previous.filter(|previous| previous.racks == racks && previous.account == self.account)
-        {
+        let goes_on =
+            |previous: &Watch| previous.account == self.account && previous.view.racks.keys().eq(kinds.keys());
+        if let Some(previous) = previous.filter(goes_on) {
             previous.view.record(recorded);
             return Some(previous);
         }
         let seen = Mutex::new(Seen { recorded, ..Seen::default() });
-        let view = Arc::new(View { memory: Arc::clone(&self.shared.memory), seen, changed: Notify::new() });
+        let followed = |(rack, kind)| (rack, Followed { kind, again: Arc::default() });
+        let racks: BTreeMap<Rack, Followed> = kinds.into_iter().map(followed).collect();
+        let view = Arc::new(View { memory: Arc::clone(&self.shared.memory), racks, seen, changed: Notify::new() });
         let mut followers = JoinSet::new();
-        for (rack, kind) in kinds {
+        for (rack, Followed { kind, again }) in &view.racks {
             let follower = Follower {
                 requests: self.requests.clone(),
                 account: self.account.clone(),
                 owner: self.owner.clone(),
                 view: Arc::clone(&view),
-                rack,
-                kind,
+                rack: rack.clone(),
+                kind: kind.clone(),
+                again: Arc::clone(again),
             };
             followers.spawn(follower.follow());
         }
         followers.spawn(watch_over(Arc::clone(&view), wake));
-        Some(Watch { view, racks, account: self.account.clone(), _followers: followers })
+        Some(Watch { view, account: self.account.clone(), _followers: followers })
     }
 }
 
 impl Watch {
     /// Whether a recorded object is as this process left it; `None` where it is not watched now.
     pub(super) fn is_left_so(&self, rack: &Rack, identity: &Identity) -> Option<bool> {
-        let seen = self.view.seen();
-        if !seen.live.contains(rack) || !seen.recorded.contains(identity) {
-            return None;
-        }
-        let existing = seen.objects.get(identity);
-        Some(existing.is_some_and(|existing| self.view.memory.left_so(identity, existing)))
+        self.view.is_left_so(rack, identity)
     }
 }
 
@@ -145,8 +150,17 @@ impl View {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What matters from now on. Where something is new, the rack is listed again: what was shown of it before was
+    /// nobody's business, and is not known.
     fn record(&self, recorded: BTreeSet<Identity>) {
         let mut seen = self.seen();
+        for (rack, Followed { kind, again }) in &self.racks {
+            let new = recorded.difference(&seen.recorded).any(|identity| identity_is_on(identity, rack, kind));
+            if new {
+                seen.live.remove(rack);
+                again.notify_one();
+            }
+        }
         seen.suspects.retain(|identity| recorded.contains(identity));
         seen.recorded = recorded;
     }
@@ -178,6 +192,13 @@ impl View {
 
     fn lost(&self, rack: &Rack) {
         self.seen().live.remove(rack);
+    }
+
+    /// Whether a recorded object is as this process left it; `None` where it is not watched now.
+    fn is_left_so(&self, rack: &Rack, identity: &Identity) -> Option<bool> {
+        let seen = self.seen();
+        let watched = seen.live.contains(rack) && seen.recorded.contains(identity);
+        watched.then(|| self.is_left(&seen, identity))
     }
 
     fn suspect(&self, mut seen: MutexGuard<'_, Seen>, identities: Vec<Identity>) {
@@ -219,15 +240,21 @@ struct Follower {
     view: Arc<View>,
     rack: Rack,
     kind: String,
+    again: Arc<Notify>,
 }
 
 impl Follower {
     async fn follow(self) {
+        // A panic ends in looking in turn, and not in a view that nobody brings up to date.
+        let watched = Watched { view: &self.view, rack: &self.rack };
         let mut pause = FIRST_PAUSE;
         loop {
             let begun = Instant::now();
-            let ended = self.until_it_breaks().await;
-            self.view.lost(&self.rack);
+            let ended = tokio::select! {
+                ended = self.until_it_breaks() => ended,
+                () = self.again.notified() => continue,
+            };
+            watched.is_lost();
             // Without the right to watch the objects are looked at in turn; whoever grants it restarts nothing for it.
             pause = match ended {
                 Trouble::Denied { .. } => LONGEST_PAUSE * 5,
@@ -302,6 +329,24 @@ impl Follower {
     }
 }
 
+/// A rack that somebody follows; when this ends, nobody does.
+struct Watched<'a> {
+    view: &'a View,
+    rack: &'a Rack,
+}
+
+impl Watched<'_> {
+    fn is_lost(&self) {
+        self.view.lost(self.rack);
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.is_lost();
+    }
+}
+
 /// What one line of a watch says.
 struct Told {
     /// Where the watch is now.
@@ -321,7 +366,8 @@ fn read(line: &[u8], rack: &Rack, kind: &str) -> Result<Told, Trouble> {
         // `ERROR`: the version is too old, or the server ends the watch; both begin with a list.
         _ => return Err(Trouble::Changed),
     };
-    let metadata: Metadata = serde_json::from_value(object["metadata"].take()).map_err(unreadable)?;
+    let metadata = object.get_mut("metadata").map(serde_json::Value::take).unwrap_or_default();
+    let metadata: Metadata = serde_json::from_value(metadata).map_err(unreadable)?;
     let identity = identity(rack, kind, metadata.name.clone());
     Ok(Told { at, object: Some((identity, exists.then(|| metadata.into()))) })
 }

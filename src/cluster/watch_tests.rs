@@ -1,9 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::{Rack, Seen, View, identity, read};
+use super::{Followed, Rack, Seen, View, Watched, identity, read};
 use crate::cluster::memory::Memory;
 use crate::cluster::metadata::Metadata;
 use crate::cluster::reply::Trouble;
@@ -34,7 +34,8 @@ fn view() -> View {
     }
     let recorded = BTreeSet::from([map("a"), map("b")]);
     let seen = Mutex::new(Seen { recorded, ..Seen::default() });
-    let view = View { memory: Arc::new(memory), seen, changed: Notify::new() };
+    let racks = BTreeMap::from([(maps(), Followed { kind: "ConfigMap".to_owned(), again: Arc::default() })]);
+    let view = View { memory: Arc::new(memory), racks, seen, changed: Notify::new() };
     view.listed(&maps(), "ConfigMap", vec![metadata("a", "1"), metadata("b", "1")]);
     assert!(!view.is_disturbed());
     view
@@ -76,6 +77,33 @@ fn objects_that_only_bear_our_labels_disturb_nobody_and_are_not_kept() {
 }
 
 #[test]
+fn object_that_was_shown_before_it_was_recorded_is_not_taken_for_gone() {
+    let view = view();
+    view.shown(map("c"), Some(existing("c", "1")));
+    view.memory.remember(map("c"), &existing("c", "1"), view.memory.fingerprint(b"manifest"));
+    view.record(BTreeSet::from([map("a"), map("b"), map("c")]));
+    assert_eq!(view.is_left_so(&maps(), &map("c")), None);
+    view.listed(&maps(), "ConfigMap", ["a", "b", "c"].map(|name| metadata(name, "1")).into());
+    assert_eq!(view.is_left_so(&maps(), &map("c")), Some(true));
+    assert!(!view.is_disturbed());
+    // What only goes is not listed for.
+    view.record(BTreeSet::from([map("a"), map("c")]));
+    assert_eq!(view.is_left_so(&maps(), &map("a")), Some(true));
+}
+
+#[test]
+fn rack_whose_follower_breaks_down_is_looked_at_again() {
+    let view = view();
+    assert_eq!(view.is_left_so(&maps(), &map("a")), Some(true));
+    let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _watched = Watched { view: &view, rack: &maps() };
+        panic!("as a follower might");
+    }));
+    assert!(broken.is_err());
+    assert_eq!(view.is_left_so(&maps(), &map("a")), None);
+}
+
+#[test]
 fn lines_of_a_watch_are_read_and_unknown_ones_begin_anew() {
     let line = |kind: &str, object: &str| format!(r#"{{"type":"{kind}","object":{object}}}"#);
     let told = |text: String| read(text.as_bytes(), &maps(), "ConfigMap");
@@ -90,9 +118,15 @@ fn lines_of_a_watch_are_read_and_unknown_ones_begin_anew() {
     assert_eq!((bookmark.at.as_deref(), bookmark.object), (Some("9"), None));
     let expired = line("ERROR", r#"{"kind":"Status","code":410,"reason":"Expired"}"#);
     assert!(matches!(told(expired), Err(Trouble::Changed)));
-    for bent in
-        ["", "{}", r#"{"type":"ADDED","object":null}"#, r#"{"type":"ADDED","object":{"metadata":{"name":"a"}}}"#]
-    {
+    for bent in [
+        "",
+        "{}",
+        r#"{"type":"ADDED","object":null}"#,
+        r#"{"type":"ADDED","object":[]}"#,
+        r#"{"type":"ADDED","object":"x"}"#,
+        r#"{"type":"ADDED","object":7}"#,
+        r#"{"type":"ADDED","object":{"metadata":{"name":"a"}}}"#,
+    ] {
         assert!(matches!(told(bent.to_owned()), Err(Trouble::Unreadable { .. })), "{bent}");
     }
 }

@@ -138,6 +138,17 @@ fn quiet_turns_ask_nothing_about_objects_that_are_watched() {
             turn(scene, ask).await;
         }
         assert_eq!(asked(scene, from), Vec::<String>::new());
+        // What a commit adds is shown before it is recorded.
+        scene.takes(&["settings.yaml", "limits.yaml", "third.yaml"]);
+        scene.write_map("third", "3");
+        scene.ship().await;
+        turn(scene, "settle with more").await;
+        turn(scene, "settle again with more").await;
+        let from = std::fs::metadata(&log).unwrap().len();
+        for ask in ["four", "five", "six"] {
+            turn(scene, ask).await;
+        }
+        assert_eq!(asked(scene, from), Vec::<String>::new());
         scene.holds("blue").await;
         assert!(!asked(scene, from).is_empty(), "the account's requests are not told by this log");
     });
