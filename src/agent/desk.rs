@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::api::{Condition, Repository, SignersFrom};
 use crate::clock::Clock;
 use crate::cluster::{Kube, Watch};
+use crate::plan::Identity;
 use crate::policy::Agent;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -71,6 +72,8 @@ pub(super) struct Memory {
     pub(super) reviewing: Progress,
     /// What the last complete turn worked on; while it is the same, only drift is looked for.
     pub(super) settled: Option<String>,
+    /// What the last complete turn left recorded that is not wanted any more: whether it works is nobody's affair.
+    pub(super) departed: BTreeSet<Identity>,
     /// What is watched of what was applied.
     pub(super) watch: Option<Watch>,
     /// What looking again at what is applied came to.

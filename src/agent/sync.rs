@@ -14,6 +14,7 @@ use crate::git::{Fetched, Oid};
 use crate::keysource::Keyring;
 use crate::kustomize;
 use crate::model::{Class, RepoPath};
+use crate::plan::Identity;
 use crate::policy::{Agent, Limits, OwnObjects, PlainSecrets};
 use crate::trust::{Base, Policy};
 
@@ -240,6 +241,7 @@ impl Work<'_> {
                 let (waiting, kept) = (held(true), held(false));
                 let nothing_waits = waiting.is_empty() && kept.is_empty();
                 let changes = changes(&applied);
+                memory.departed = applied.departed.iter().map(Identity::from).collect();
                 self.watch(&cluster, ledger, memory).await;
                 let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
                 let outcome = self.with_health(&cluster, ledger, memory, outcome).await;

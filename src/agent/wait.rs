@@ -1,8 +1,11 @@
 //! Waiting until what was applied works, where a Sync says so.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use crate::cluster::{Acting, Cluster};
+use crate::cluster::{Acting, Cluster, Unhealthy};
+use crate::plan::{Identity, Inventory};
 
 use super::desk::Memory;
 use super::outcome::{Outcome, named};
@@ -11,11 +14,18 @@ use super::report::progress;
 use super::sync::Work;
 use super::warrant::Ledger;
 
-/// Between two looks at the health of what was applied.
-const HEALTH_PAUSE: Duration = Duration::from_millis(500);
+/// Between two looks at what does not work yet; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Whoever waits hears so soon that another turn is asked for.
+const HEARING: Duration = Duration::from_millis(500);
+/// What is left of the turn's time for telling how it ended.
+const TELLING: Duration = Duration::from_secs(2);
 
 impl Work<'_> {
     /// Waits, where the Sync says so, until what was applied works; the turn's own timeout bounds it.
+    ///
+    /// What does not work yet is looked at again; when all of that works, everything is.
     pub(super) async fn with_health(
         &self,
         cluster: &Acting,
@@ -26,30 +36,70 @@ impl Work<'_> {
         if !self.sync.spec.wait {
             return outcome;
         }
-        let recorded = inventory(ledger.spec());
+        let wanted = wanted(&inventory(ledger.spec()), &memory.departed);
         let moves = outcome.moves(self.sync.status.as_ref());
-        let mut told = String::new();
+        let (mut told, mut pause) = (String::new(), FIRST_PAUSE);
         // Whoever only waits takes nobody's place.
         let _idle = self.desk.idle.begin();
+        let mut looked_at = Cow::Borrowed(&wanted);
         loop {
-            match cluster.health(&recorded).await {
-                Ok(unhealthy) if unhealthy.is_empty() => return outcome.healthy(),
-                Ok(unhealthy) if unhealthy.iter().any(|one| one.failed) => return outcome.unhealthy(&unhealthy),
-                Ok(unhealthy) if self.begun.elapsed() + HEALTH_PAUSE * 4 > self.timeout => {
-                    return outcome.unhealthy(&unhealthy);
-                }
-                // A newer commit may be what makes it work.
-                Ok(unhealthy) if self.desk.is_called(&self.key()) => return outcome.interrupted(&unhealthy),
-                Ok(unhealthy) => {
-                    let waits_for = named(&unhealthy);
-                    if moves && told != waits_for {
-                        progress(self.desk, self.sync, memory, &outcome, &waits_for).await;
-                        told = waits_for;
-                    }
-                    tokio::time::sleep(HEALTH_PAUSE).await;
-                }
+            let unhealthy = match cluster.health(&looked_at).await {
+                Ok(unhealthy) => unhealthy,
                 Err(error) => return outcome.health_unknown(&error),
+            };
+            if unhealthy.is_empty() {
+                match looked_at {
+                    Cow::Borrowed(_) => return outcome.healthy(),
+                    Cow::Owned(_) => looked_at = Cow::Borrowed(&wanted),
+                }
+                continue;
             }
+            if unhealthy.iter().any(|one| one.failed) || self.left().is_zero() {
+                return outcome.unhealthy(&unhealthy);
+            }
+            let waits_for = named(&unhealthy);
+            if moves && told != waits_for {
+                progress(self.desk, self.sync, memory, &outcome, &waits_for).await;
+                told = waits_for;
+            }
+            // A newer commit may be what makes it work.
+            if self.is_called_within(pause.min(self.left())).await {
+                return outcome.interrupted(&unhealthy);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            looked_at = Cow::Owned(only(&wanted, &unhealthy));
         }
     }
+
+    /// What is left of the turn's time for waiting.
+    fn left(&self) -> Duration {
+        self.timeout.saturating_sub(TELLING).saturating_sub(self.begun.elapsed())
+    }
+
+    /// Whether another turn is asked for before `pause` has passed.
+    async fn is_called_within(&self, pause: Duration) -> bool {
+        let (key, begun) = (self.key(), Instant::now());
+        loop {
+            if self.desk.is_called(&key) {
+                return true;
+            }
+            let rest = pause.saturating_sub(begun.elapsed());
+            if rest.is_zero() {
+                return false;
+            }
+            tokio::time::sleep(rest.min(HEARING)).await;
+        }
+    }
+}
+
+/// What is recorded and wanted, but for what a manifest leaves to others and nobody has made.
+fn wanted(recorded: &Inventory, departed: &BTreeSet<Identity>) -> Inventory {
+    let these = recorded.iter().filter(|entry| entry.uid.is_some());
+    these.filter(|entry| !departed.contains(&Identity::from(&entry.key))).cloned().collect()
+}
+
+/// What of `wanted` does not work yet.
+fn only(wanted: &Inventory, unhealthy: &[Unhealthy]) -> Inventory {
+    let these: BTreeSet<Identity> = unhealthy.iter().map(|one| Identity::from(&one.key)).collect();
+    wanted.iter().filter(|entry| these.contains(&Identity::from(&entry.key))).cloned().collect()
 }

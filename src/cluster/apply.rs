@@ -63,7 +63,10 @@ impl Acting {
             applied.inventory.record(Entry::new(one.key, one.uid));
         }
         let gone = |entry: &Entry| pruned.gone.contains(&Identity::from(&entry.key));
-        steps.departed.into_iter().filter(|entry| !gone(entry)).for_each(|entry| applied.inventory.record(entry));
+        for entry in steps.departed.into_iter().filter(|entry| !gone(entry)) {
+            applied.departed.push(entry.key.clone());
+            applied.inventory.record(entry);
+        }
         let kept = pruned.kept.into_iter().map(|key| Held { key, because: HeldBecause::ObjectSaysKeep });
         applied.held.extend(kept);
         applied.pruned = pruned.deleted;

@@ -10,6 +10,7 @@ mod discovery;
 mod error;
 mod fence;
 mod health;
+mod kstatus;
 mod kube;
 mod memory;
 mod metadata;
@@ -31,7 +32,8 @@ use crate::trust::{Origin, Signed};
 
 pub use error::{Error, Failure};
 pub use fence::Fence;
-pub use health::{Unhealthy, judge};
+pub use health::Unhealthy;
+pub use kstatus::judge;
 pub use kube::{Acting, Kube, ServiceAccount};
 pub use plain::{Plain, PlainError, Resource};
 pub use reply::{Taken, Trouble};
@@ -87,6 +89,8 @@ pub struct Applied {
     pub taken_over: Vec<TakenOver>,
     /// What is to be recorded now.
     pub inventory: Inventory,
+    /// What of that is not wanted any more: deletions that did not happen, or wait for a finalizer.
+    pub departed: Vec<Key>,
 }
 
 /// A field that somebody else had written.

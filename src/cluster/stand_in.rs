@@ -120,6 +120,7 @@ impl StandIn {
             let kept = steps.departed.into_iter().filter(|entry| !applied.pruned.contains(&entry.key));
             let kept: Vec<Entry> = kept.collect();
             for entry in kept {
+                applied.departed.push(entry.key.clone());
                 applied.inventory.record(entry);
             }
             Ok(applied)

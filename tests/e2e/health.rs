@@ -1,6 +1,6 @@
 //! Syncs that wait until what they applied works.
 
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::json;
 
 use super::scene::{Scene, is};
@@ -66,5 +66,23 @@ fn what_does_not_work_in_time_is_said_to_be_unhealthy() {
         let sync = scene.syncs().get("app").await.unwrap();
         assert!(is(&sync, "Healthy", "False").is_some() && is(&sync, "Verified", "True").is_some());
         assert_eq!(sync.data["status"]["lastAppliedRevision"], json!(format!("main@{commit}")));
+    });
+}
+
+#[test]
+fn what_left_the_repository_and_is_kept_need_not_work() {
+    play("leftover", async |scene| {
+        write_deployment(scene, "example.org/nowhere: \"yes\"");
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.declare_with(|_, sync| sync["spec"]["prune"] = json!(false)).await;
+        scene.applied(&commit).await;
+        let wait = json!({"spec": {"wait": true, "timeout": "10s"}});
+        scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&wait)).await.unwrap();
+        scene.not_ready("Unhealthy").await;
+        scene.takes(&["settings.yaml", "limits.yaml"]);
+        let commit = scene.ship().await;
+        let sync = scene.applied(&commit).await;
+        assert!(is(&sync, "Healthy", "True").is_some(), "{}", scene.seen().await);
     });
 }
