@@ -146,7 +146,10 @@ pub(super) fn reduce(code: u16, body: &[u8], about: &About) -> Trouble {
             let taken: Vec<Taken> = status.details.causes.iter().filter_map(|cause| taken(cause, secret)).collect();
             if taken.is_empty() { Trouble::Changed } else { Trouble::Conflict(taken) }
         }
-        422 if !status.details.causes.is_empty() && status.details.causes.iter().all(Cause::is_of_change) => {
+        422 if about.is_found_invalid(&message)
+            && !status.details.causes.is_empty()
+            && status.details.causes.iter().all(Cause::is_of_change) =>
+        {
             Trouble::Immutable { fields: status.details.fields(secret) }
         }
         429 | 502 | 503 | 504 => Trouble::Unreachable { what: format!("status {code} {reason}").trim_end().to_owned() },
@@ -253,7 +256,10 @@ mod tests {
     #[test]
     fn only_a_change_of_fixed_fields_is_one_that_making_anew_would_mend() {
         let body = |causes: &str| {
-            format!(r#"{{"kind":"Status","code":422,"reason":"Invalid","details":{{"causes":[{causes}]}}}}"#)
+            let message = r#"Deployment.apps \"web\" is invalid: spec.selector: Invalid value: x"#;
+            format!(
+                r#"{{"kind":"Status","code":422,"reason":"Invalid","message":"{message}","details":{{"causes":[{causes}]}}}}"#
+            )
         };
         let fixed = r#"{"reason":"FieldValueInvalid","field":"spec.selector","message":"Invalid value: {\"a\":1}: field is immutable"}"#;
         let wrong = r#"{"reason":"FieldValueInvalid","field":"spec.replicas","message":"Invalid value: -1: must be greater than or equal to 0"}"#;
@@ -263,6 +269,25 @@ mod tests {
         for causes in [wrong.to_owned(), format!("{fixed},{wrong}"), String::new()] {
             let found = reduce(422, body(&causes).as_bytes(), &about);
             assert!(matches!(found, Trouble::Rejected { code: 422, .. }), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn webhook_or_policy_that_says_immutable_has_nothing_deleted() {
+        let about = about("apps", "Deployment", "deployments");
+        for message in [
+            r#"admission webhook \"guard.example.com\" denied the request: field is immutable"#,
+            r#"admission webhook \"guard.example.com\" denied the request: Deployment.apps \"web\" is invalid: x"#,
+            r#"deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'a' with binding 'b' denied request: immutable"#,
+            r#"Deployment.apps \"other\" is invalid: spec.selector: field is immutable"#,
+            "",
+        ] {
+            let body = format!(
+                r#"{{"kind":"Status","code":422,"reason":"Invalid","message":"{message}","details":{{"causes":[
+                {{"reason":"FieldValueInvalid","field":"spec.selector","message":"field is immutable"}}]}}}}"#
+            );
+            let found = reduce(422, body.as_bytes(), &about);
+            assert!(matches!(found, Trouble::Rejected { code: 422, .. }), "{message}: {found:?}");
         }
     }
 

@@ -115,6 +115,15 @@ impl About {
         asked == name || into
     }
 
+    /// Whether `message` is what the API server's own validation of the object begins with, `Deployment.apps "web" is
+    /// invalid`. A webhook's sentence begins with `admission webhook "`, a policy's says `is forbidden`.
+    ///
+    /// Source: apimachinery, `errors.NewInvalid`; apiserver, `admission/plugin/webhook/errors` and `.../policy/validating`.
+    pub(super) fn is_found_invalid(&self, message: &str) -> bool {
+        let Some(((name, _), (kind, rest))) = self.object.as_ref().zip(message.split_once(" \"")) else { return false };
+        !kind.contains(' ') && rest.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with("\" is invalid"))
+    }
+
     pub(super) fn is_secret(&self) -> bool {
         self.secret
     }
