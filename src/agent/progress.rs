@@ -45,6 +45,7 @@ fn read(recorded: &JudgedUpTo) -> Option<Checkpoint> {
         commit: recorded.commit.parse().ok()?,
         base: recorded.base.parse().ok()?,
         policy: recorded.policy_digest.clone(),
+        version: recorded.version.clone(),
         at: recorded.at.parse().ok()?,
     })
 }
@@ -55,6 +56,7 @@ pub(super) fn recorded(checkpoint: &Checkpoint) -> JudgedUpTo {
         commit: checkpoint.commit.to_string(),
         base: checkpoint.base.to_string(),
         policy_digest: checkpoint.policy.clone(),
+        version: checkpoint.version.clone(),
         at: checkpoint.at.to_string(),
     }
 }
@@ -68,6 +70,7 @@ mod tests {
             commit: digit.repeat(40).parse().unwrap(),
             base: "b".repeat(40).parse().unwrap(),
             policy: "p".into(),
+            version: "1.2.3".into(),
             at: "2026-06-01T00:00:00.123456789Z".parse().unwrap(),
         }
     }

@@ -43,7 +43,8 @@ pub struct Trust {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub path_rules: Vec<PathRule>,
-    /// Forge keys: they may sign mechanical two-parent merges and nothing else.
+    /// Forge keys: they may sign mechanical two-parent merges and nothing else. What they bring in is judged commit by
+    /// commit in every mode but `Tag`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
     pub merge_only: Vec<String>,

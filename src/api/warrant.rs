@@ -59,8 +59,8 @@ pub struct WarrantSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
     pub pending: Option<String>,
-    /// How far judging what is new has come, where that takes long: it is gone on with after a restart, by the same policy
-    /// and from the same commit alone.
+    /// How far judging what is new has come, where that takes long: it is gone on with after a restart, by the same policy,
+    /// version of the agent and commit to begin from alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged_up_to: Option<JudgedUpTo>,
     /// Who signed the commits between the applied one and the one before it, head first; at most 100 are kept.
@@ -97,6 +97,9 @@ pub struct JudgedUpTo {
     pub base: String,
     /// Digest of the trust policy by which it was judged.
     pub policy_digest: String,
+    /// Version of the agent that judged: what another one found good is judged again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// When that began, RFC 3339; after a day it counts for nothing.
     pub at: String,
 }

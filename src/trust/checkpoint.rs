@@ -13,6 +13,9 @@ pub(super) const EVERY: usize = 1000;
 /// An older one counts for nothing: signatures that expire are asked again.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
 
+/// Which rules judge: another version of this program may refuse what this one found good.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// All that `commit` descends from, down to `base` and without it, was found good by the policy with this digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -22,6 +25,8 @@ pub struct Checkpoint {
     pub base: Oid,
     /// Digest of the policy.
     pub policy: String,
+    /// Version of the program that judged.
+    pub version: String,
     /// When that judgement began.
     pub at: Timestamp,
 }
@@ -34,7 +39,8 @@ impl Checkpoint {
             Mode::EveryCommit => policy.path_rules.is_empty(),
             Mode::FirstParent | Mode::Head | Mode::Tag => false,
         };
-        whole.then(|| Self { commit: *commit, base: *base, policy: policy.digest().to_owned(), at })
+        let (commit, base) = (*commit, *base);
+        whole.then(|| Self { commit, base, policy: policy.digest().to_owned(), version: VERSION.to_owned(), at })
     }
 
     /// Whether it says the same of its commit as a judgement by `policy` from `base` on, begun `now`, would find.

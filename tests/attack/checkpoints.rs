@@ -101,7 +101,7 @@ fn what_was_judged_is_not_judged_again_after_a_break() {
 }
 
 #[test]
-fn a_checkpoint_of_another_policy_base_branch_or_day_counts_for_nothing() {
+fn a_checkpoint_of_another_policy_version_base_branch_or_day_counts_for_nothing() {
     let mut line = Line::new();
     line.grow(LENGTH);
     let bad = line.add(&[*line.commits.last().unwrap()], None);
@@ -119,6 +119,9 @@ fn a_checkpoint_of_another_policy_base_branch_or_day_counts_for_nothing() {
     refused(&line, &Checkpoint { base: line.commits[1], ..forged.clone() }, &base);
     refused(&line, &forged, &Base { applied: Some(line.commits[1]), ..Base::default() });
     refused(&line, &Checkpoint { policy: "0".repeat(64), ..forged.clone() }, &base);
+    for version in ["", "0.0.1", "99.0.0"] {
+        refused(&line, &Checkpoint { version: version.into(), ..forged.clone() }, &base);
+    }
     let second = |seconds| Timestamp::from_second(seconds).unwrap();
     refused(&line, &Checkpoint { at: second(line.now - DAY - 1), ..forged.clone() }, &base);
     refused(&line, &Checkpoint { at: second(line.now + 1), ..forged.clone() }, &base);

@@ -271,26 +271,28 @@ fn judging_goes_on_after_a_restart_from_where_the_record_says_and_by_the_same_po
         let head = scene.commit_good();
         scene.push(&head).await;
         scene.refused(&head, "Unsigned").await;
-        let recorded = async |scene: &Scene, base: &str, digest: &Value| {
+        let recorded = async |scene: &Scene, base: &str, digest: &Value, version: &str| {
             scene.stage.agent(crate::support::story::agent::Agent::kill);
             let mut warrant = scene.warrants().get("app").await.unwrap();
             warrant.data["spec"]["judgedUpTo"] = json!({
-                "commit": unsigned, "base": base, "policyDigest": digest, "at": jiff::Timestamp::now().to_string(),
+                "commit": unsigned, "base": base, "policyDigest": digest, "version": version,
+                "at": jiff::Timestamp::now().to_string(),
             });
             scene.warrants().replace("app", &PostParams::default(), &warrant).await.unwrap();
             restart(scene);
         };
-        for (base, digest) in [(&scene.root.clone(), &digest), (&good, &json!("0".repeat(64)))] {
-            recorded(scene, base, digest).await;
-            let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": format!("{base} {digest}")}}});
+        let (this, root, other) = (env!("CARGO_PKG_VERSION"), scene.root.clone(), json!("0".repeat(64)));
+        for (base, digest, version) in [(&root, &digest, this), (&good, &other, this), (&good, &digest, "0.0.1")] {
+            recorded(scene, base, digest, version).await;
+            let handled = format!("{base} {digest} {version}");
+            let asked = json!({"metadata": {"annotations": {"gitwarrant.io/requestedAt": handled}}});
             scene.syncs().patch("app", &PatchParams::default(), &Patch::Merge(&asked)).await.unwrap();
-            let handled = format!("{base} {digest}");
             scene
                 .sync("a turn was taken", |sync| sync.data["status"]["lastHandledRequestedAt"] == json!(handled))
                 .await;
             scene.refused(&head, "Unsigned").await;
         }
-        recorded(scene, &good, &digest).await;
+        recorded(scene, &good, &digest, this).await;
         scene.applied(&head).await;
         scene.comes("settings", "green").await;
         let warrant = scene.warrants().get("app").await.unwrap();
