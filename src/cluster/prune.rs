@@ -59,9 +59,10 @@ impl Acting {
             deletions.into_iter().partition(|deletion| Stage::of(&deletion.target.key) == Stage::Definitions);
         for stage in [rest, definitions] {
             let each = stage.into_iter().map(|deletion| async move {
-                let end = match written.contains(deletion.uid.as_str()) {
-                    true => Ok(End::NotOurs),
-                    false => self.delete_if_ours(&deletion).await,
+                let end = if written.contains(deletion.uid.as_str()) {
+                    Ok(End::NotOurs)
+                } else {
+                    self.delete_if_ours(&deletion).await
                 };
                 (deletion.target.key, end)
             });

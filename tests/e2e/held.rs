@@ -77,12 +77,7 @@ fn last_good_commit_is_held_while_the_newest_has_no_plan() {
             },
             "data": {"value": "theirs"},
         });
-        let mut first = scene.sync_manifest();
-        first["metadata"]["name"] = json!("first");
-        first["spec"]["suspend"] = json!(true);
-        scene.stage.admin.put(&first).await.unwrap();
-        let rests = async || scene.syncs().get("first").await.ok().filter(|one| is(one, "Ready", "Unknown").is_some());
-        until("the other Sync is known", rests).await.unwrap();
+        scene.declare_resting("first").await;
         scene.stage.admin.put(&owned).await.unwrap();
         scene.takes(&["settings.yaml", "limits.yaml", "theirs.yaml"]);
         scene.write_map("settings", "red");

@@ -244,6 +244,7 @@ fn object_that_another_sync_took_over_is_not_pruned() {
 fn object_that_another_sync_owns_is_not_taken_from_it() {
     play("owned", async |scene| {
         scene.make_home().await;
+        scene.declare_resting("first").await;
         let owned = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {
@@ -264,6 +265,7 @@ fn object_that_another_sync_owns_is_not_taken_from_it() {
         scene.refused(&commit, "OwnedByAnother").await;
         assert_eq!(scene.value("settings").await.as_deref(), Some("theirs"));
         assert_eq!(scene.value("limits").await, None, "nothing of the commit is applied");
+        scene.syncs().delete("first", &DeleteParams::default()).await.unwrap();
     });
 }
 

@@ -239,6 +239,17 @@ impl Scene {
         self.stage.admin.put(&sync).await.unwrap();
     }
 
+    /// Declares another Sync in the scene's namespace, which does nothing, and waits until the agent knows of it.
+    pub async fn declare_resting(&self, name: &str) {
+        let mut sync = self.sync_manifest();
+        sync["metadata"]["name"] = json!(name);
+        sync["spec"]["suspend"] = json!(true);
+        self.stage.admin.put(&sync).await.unwrap();
+        let syncs = self.syncs();
+        let rests = async || syncs.get(name).await.ok().filter(|one| is(one, "Ready", "Unknown").is_some());
+        until(&format!("Sync {name} rests"), rests).await.unwrap();
+    }
+
     /// The usual beginning: a good commit is applied. Its id.
     pub async fn begin(&mut self) -> String {
         let commit = self.commit_good();
