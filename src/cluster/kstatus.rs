@@ -46,12 +46,12 @@ enum Missing {
     ForGood(String),
 }
 
-fn yet(why: &str) -> Option<Missing> {
-    Some(Missing::Yet(why.to_owned()))
+fn yet(why: &str) -> Missing {
+    Missing::Yet(why.to_owned())
 }
 
-fn for_good(why: &str) -> Option<Missing> {
-    Some(Missing::ForGood(why.to_owned()))
+fn for_good(why: &str) -> Missing {
+    Missing::ForGood(why.to_owned())
 }
 
 const UNSEEN: &str = "its controller has not seen it yet";
@@ -59,12 +59,12 @@ const UNSEEN: &str = "its controller has not seen it yet";
 fn missing(key: &Key, object: &Value) -> Option<Missing> {
     let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
     if metadata["deletionTimestamp"].is_string() {
-        return yet("it is being deleted");
+        return Some(yet("it is being deleted"));
     }
     let generation = metadata["generation"].as_i64();
     let observed = status["observedGeneration"].as_i64();
     if observed.is_some() && generation.is_some() && observed != generation {
-        return yet(UNSEEN);
+        return Some(yet(UNSEEN));
     }
     if let Some(condition) = condition(status, "Reconciling").filter(|condition| condition.holds) {
         return Some(Missing::Yet(format!("it is being reconciled{}", condition.because())));
@@ -82,15 +82,15 @@ fn missing(key: &Key, object: &Value) -> Option<Missing> {
         ("", "Pod") => of_pod(status),
         ("", "Service") => {
             let waits = spec["type"] == "LoadBalancer" && spec["clusterIP"].as_str().is_none_or(str::is_empty);
-            if waits { yet("it has no address") } else { None }
+            if waits { Some(yet("it has no address")) } else { None }
         }
-        ("", "PersistentVolumeClaim") if status["phase"] != "Bound" => yet("it is not bound"),
-        ("", "Namespace") if status["phase"] != "Active" => yet("it is not active"),
+        ("", "PersistentVolumeClaim") if status["phase"] != "Bound" => Some(yet("it is not bound")),
+        ("", "Namespace") if status["phase"] != "Active" => Some(yet("it is not active")),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => of_definition(status),
         ("apiregistration.k8s.io", "APIService") => match condition(status, "Available") {
             Some(condition) if condition.holds => None,
             Some(condition) => Some(Missing::Yet(format!("it is not available{}", condition.because()))),
-            None => yet("it is not available"),
+            None => Some(yet("it is not available")),
         },
         _ => of_ready(generation, status),
     }
@@ -100,17 +100,17 @@ fn missing(key: &Key, object: &Value) -> Option<Missing> {
 fn of_ready(generation: Option<i64>, status: &Value) -> Option<Missing> {
     let ready = condition(status, "Ready")?;
     if ready.observed.zip(generation).is_some_and(|(seen, now)| seen < now) {
-        return yet(UNSEEN);
+        return Some(yet(UNSEEN));
     }
     if ready.holds { None } else { Some(Missing::Yet(format!("it is not ready{}", ready.because()))) }
 }
 
 fn of_deployment(spec: &Value, status: &Value) -> Option<Missing> {
     if condition(status, "Progressing").is_some_and(|condition| condition.reason == "ProgressDeadlineExceeded") {
-        return for_good("its rollout passed the deadline");
+        return Some(for_good("its rollout passed the deadline"));
     }
     if status["observedGeneration"].is_null() {
-        return yet(UNSEEN);
+        return Some(yet(UNSEEN));
     }
     let wanted = replicas(spec);
     short(status, "updatedReplicas", wanted, "updated")
@@ -129,7 +129,7 @@ fn of_stateful_set(spec: &Value, status: &Value) -> Option<Missing> {
 
 fn of_daemon_set(status: &Value) -> Option<Missing> {
     if status["observedGeneration"].is_null() {
-        return yet(UNSEEN);
+        return Some(yet(UNSEEN));
     }
     let wanted = count(status, "desiredNumberScheduled");
     short(status, "updatedNumberScheduled", wanted, "updated")
@@ -149,23 +149,27 @@ fn of_replica_set(spec: &Value, status: &Value) -> Option<Missing> {
 fn of_job(status: &Value) -> Option<Missing> {
     let holds = |kind: &str| condition(status, kind).is_some_and(|condition| condition.holds);
     if holds("Failed") {
-        return for_good("it has failed");
+        return Some(for_good("it has failed"));
     }
     let begun = holds("Complete") || holds("Suspended") || status["startTime"].is_string();
-    if begun { None } else { yet("it has not started") }
+    if begun { None } else { Some(yet("it has not started")) }
 }
 
 fn of_pod(status: &Value) -> Option<Missing> {
     match status["phase"].as_str().unwrap_or_default() {
         "Succeeded" => None,
-        "Failed" => for_good("it has failed"),
+        "Failed" => Some(for_good("it has failed")),
         "Running" if condition(status, "Ready").is_some_and(|condition| condition.holds) => None,
         "Running" => {
             let crashes = |container: &Value| container["state"]["waiting"]["reason"] == "CrashLoopBackOff";
             let looping = status["containerStatuses"].as_array().is_some_and(|all| all.iter().any(crashes));
-            if looping { for_good("its containers crash again and again") } else { yet("it runs, and is not ready") }
+            if looping {
+                Some(for_good("its containers crash again and again"))
+            } else {
+                Some(yet("it runs, and is not ready"))
+            }
         }
-        _ => yet("it does not run yet"),
+        _ => Some(yet("it does not run yet")),
     }
 }
 
@@ -178,7 +182,7 @@ fn of_definition(status: &Value) -> Option<Missing> {
         Some(condition) if condition.denied && condition.reason != "Installing" => {
             Some(Missing::ForGood(format!("it is not established{}", condition.because())))
         }
-        Some(_) | None => yet("it is not established"),
+        Some(_) | None => Some(yet("it is not established")),
     }
 }
 
@@ -196,7 +200,7 @@ fn short(status: &Value, field: &str, wanted: i64, adjective: &str) -> Option<Mi
 }
 
 fn ending(status: &Value, wanted: i64) -> Option<Missing> {
-    if count(status, "replicas") > wanted { yet("old replicas are ending") } else { None }
+    if count(status, "replicas") > wanted { Some(yet("old replicas are ending")) } else { None }
 }
 
 struct Condition<'a> {
