@@ -50,6 +50,8 @@ pub(super) struct Desk {
     pub(super) verdicts: Mutex<BTreeMap<String, Verdict>>,
     /// Whose next turn was asked for since the present one began: what only waits gives way.
     called: Mutex<BTreeSet<Key>>,
+    /// Whose last turn found nothing to put right in the cluster.
+    calm: Mutex<BTreeSet<Key>>,
     memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
     /// The UID of everything that is known to exist.
     present: Mutex<BTreeMap<Key, Option<String>>>,
@@ -113,6 +115,7 @@ impl Desk {
             drift,
             verdicts: Mutex::default(),
             called: Mutex::default(),
+            calm: Mutex::default(),
             memories: Mutex::default(),
             present: Mutex::default(),
         })
@@ -132,6 +135,16 @@ impl Desk {
     /// A turn of `key` begins, or there will be none.
     pub(super) fn answer(&self, key: &Key) {
         self.called.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// The turn of `key` found nothing to put right in the cluster.
+    pub(super) fn note_calm(&self, key: Key) {
+        self.calm.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+
+    /// Whether the last turn of `key` found nothing to put right in the cluster; asked once a turn.
+    pub(super) fn take_calm(&self, key: &Key) -> bool {
+        self.calm.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 
     /// Whether another turn of `key` is asked for, or it is gone.
@@ -167,6 +180,7 @@ impl Desk {
     pub(super) fn forget(&self, key: &Key) {
         self.answer(key);
         self.present.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.take_calm(key);
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         match key {
             Key::Repository(name) => {

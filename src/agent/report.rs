@@ -39,6 +39,9 @@ pub(super) async fn report(
         metrics.turn(&namespace, &name, outcome.end, took);
         metrics.ready(&namespace, &name, outcome.ready.status == ConditionStatus::True);
     });
+    if outcome.end != TurnEnd::Failed && outcome.changes == Changes::default() {
+        desk.note_calm(Key::Sync(namespace.clone(), name.clone()));
+    }
     if outcome.end == TurnEnd::Refused {
         desk.metrics.refusal(&outcome.ready.reason);
     }

@@ -303,6 +303,7 @@ impl Round {
         let Ok(Ended { key, next }) = ended else { return };
         self.count = self.count.wrapping_add(1);
         let seed = seed(&key, self.count);
+        self.agenda.corrected(&key, !self.desk.take_calm(&key));
         self.agenda.finish(&key, self.now(), next, seed);
     }
 

@@ -26,6 +26,8 @@ struct Entry {
     /// Disturbances in a row, none long after the one before; and when the last one was.
     disturbances: u32,
     disturbed: Duration,
+    /// How many of these there were when a turn last put something right: the others came to nothing.
+    fought: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,14 @@ impl<K: Ord + Clone> Agenda<K> {
 
     /// Asks for a turn of `key` now; while one runs, another follows it.
     pub fn request(&mut self, key: K, now: Duration) {
-        let new = Entry { due: now, state: State::Waiting, failures: 0, disturbances: 0, disturbed: Duration::ZERO };
+        let new = Entry {
+            due: now,
+            state: State::Waiting,
+            failures: 0,
+            disturbances: 0,
+            disturbed: Duration::ZERO,
+            fought: 0,
+        };
         let entry = self.entries.entry(key).or_insert(new);
         match entry.state {
             State::Forgotten => *entry = Entry { state: State::RunningAgain(now), ..new },
@@ -80,9 +89,20 @@ impl<K: Ord + Clone> Agenda<K> {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let waited = wait_after(entry.disturbances);
         let calm = now.saturating_sub(entry.disturbed) > waited * 2 + CALM;
+        entry.fought = if calm { 0 } else { entry.fought };
         entry.disturbances = if calm { 1 } else { entry.disturbances.saturating_add(1) };
         entry.disturbed = now;
         entry.ask(now.saturating_add(wait_after(entry.disturbances)));
+    }
+
+    /// Says whether the turn that ends put something right: disturbances that come to nothing are no fight.
+    pub fn corrected(&mut self, key: &K, something: bool) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if something {
+            entry.fought = entry.disturbances;
+        } else {
+            entry.disturbances = entry.fought;
+        }
     }
 
     /// Forgets `key`; a turn that runs may end, and nothing follows it. What is asked for anew by the same key waits for
@@ -249,6 +269,28 @@ mod tests {
         }
         agenda.disturb(&"unknown", at(0));
         assert!(!agenda.start_due(at(1_000_000), 9).contains(&"unknown"));
+    }
+
+    #[test]
+    fn disturbances_that_come_to_nothing_delay_no_real_one() {
+        let mut agenda = Agenda::new();
+        agenda.request("prod", at(0));
+        let mut now = at(0);
+        for second in 0..300 {
+            now = at(second);
+            agenda.disturb(&"prod", now);
+            assert_eq!(agenda.start_due(now, 1), ["prod"], "{second}");
+            agenda.corrected(&"prod", false);
+            agenda.finish(&"prod", now, Next::Interval(at(86_400)), 0);
+        }
+        for _ in 0..5 {
+            agenda.disturb(&"prod", now);
+            assert_eq!(agenda.start_due(now, 1), ["prod"], "real drift is due at once");
+            agenda.corrected(&"prod", true);
+            agenda.finish(&"prod", now, Next::Interval(at(86_400)), 0);
+        }
+        agenda.disturb(&"prod", now);
+        assert!(agenda.start_due(now, 1).is_empty(), "a fight is one still");
     }
 
     #[test]

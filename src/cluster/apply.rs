@@ -103,7 +103,7 @@ impl Acting {
         let (bytes, fingerprint) = self.manifest(object);
         if left_alone {
             if let Some(existing) = &existing {
-                self.shared.memory.remember(identity, existing, fingerprint);
+                self.shared.memory.leave_alone(identity, existing, fingerprint);
             }
             return Ok(untouched(uid));
         }
@@ -120,8 +120,12 @@ impl Acting {
             answer => answer,
         }
         .map_err(|trouble| (Verb::Patch, trouble))?;
-        self.shared.memory.remember(identity, &now, fingerprint);
         let changed = existing.is_none_or(|before| before.resource_version != now.resource_version);
+        let again = self.shared.memory.knows(&identity);
+        self.shared.memory.remember(identity.clone(), &now, fingerprint);
+        if again {
+            self.shared.memory.applied_again(&identity, changed);
+        }
         Ok(Done { key: target.key, uid: Some(now.uid), changed, taken })
     }
 

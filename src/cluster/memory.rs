@@ -16,13 +16,21 @@ struct Remembered {
     resource_version: String,
     outline: Option<u64>,
     fingerprint: Fingerprint,
+    /// Whether its manifest leaves it to others: whatever they do to it is right.
+    alone: bool,
+    /// How often in a row somebody changed it and applying it again changed nothing.
+    idle: u32,
 }
+
+/// So many changes that come to nothing wake somebody: a status that is written all day is not drift.
+const IDLE: u32 = 3;
 
 impl Remembered {
     fn is(&self, identity: &Identity, existing: &Existing) -> bool {
         let same_but_status =
             || counts_generations(identity) && self.outline.is_some() && self.outline == existing.outline;
-        self.uid == existing.uid && (self.resource_version == existing.resource_version || same_but_status())
+        self.uid == existing.uid
+            && (self.alone || self.resource_version == existing.resource_version || same_but_status())
     }
 }
 
@@ -32,7 +40,13 @@ impl Remembered {
 /// Source: Kubernetes, `PrepareForUpdate` of each strategy in `pkg/registry`; apiextensions, `customresource/strategy.go`.
 fn counts_generations(identity: &Identity) -> bool {
     match (identity.group.as_str(), identity.kind.as_str()) {
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job" | "CronJob") => true,
+        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+        | ("batch", "Job" | "CronJob")
+        | ("", "ReplicationController")
+        | ("policy", "PodDisruptionBudget")
+        | ("networking.k8s.io", "Ingress" | "NetworkPolicy")
+        | ("apiextensions.k8s.io", "CustomResourceDefinition")
+        | ("gateway.networking.k8s.io" | "snapshot.storage.k8s.io", _) => true,
         (group, _) => group.contains('.') && group != "k8s.io" && !group.ends_with(".k8s.io"),
     }
 }
@@ -72,14 +86,45 @@ impl Memory {
         self.lock().get(identity).is_some_and(|last| last.is(identity, existing))
     }
 
+    /// Whether a change of the object is worth a turn: it is gone, or made anew, or its changes do not come to nothing.
+    pub(super) fn is_disturbed_by(&self, identity: &Identity, existing: Option<&Existing>) -> bool {
+        // What nobody here has applied yet cannot have been changed since.
+        self.lock().get(identity).is_some_and(|last| match existing {
+            Some(existing) => !last.is(identity, existing) && (last.idle < IDLE || last.uid != existing.uid),
+            None => true,
+        })
+    }
+
+    /// The object was applied, and is `existing` now.
     pub(super) fn remember(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint) {
+        self.put(identity, existing, fingerprint, false);
+    }
+
+    /// The object is left to others as it is.
+    pub(super) fn leave_alone(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint) {
+        self.put(identity, existing, fingerprint, true);
+    }
+
+    /// The object was applied again; `changed` says whether anything of it was not as its manifest says.
+    pub(super) fn applied_again(&self, identity: &Identity, changed: bool) {
+        if let Some(last) = self.lock().get_mut(identity) {
+            last.idle = if changed { 0 } else { last.idle.saturating_add(1) };
+        }
+    }
+
+    fn put(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint, alone: bool) {
+        let mut applied = self.lock();
+        let same = |last: &&Remembered| last.uid == existing.uid && last.fingerprint == fingerprint;
+        let idle = applied.get(&identity).filter(same).map_or(0, |last| last.idle);
         let remembered = Remembered {
             uid: existing.uid.clone(),
             resource_version: existing.resource_version.clone(),
             outline: existing.outline,
             fingerprint,
+            alone,
+            idle,
         };
-        self.lock().insert(identity, remembered);
+        applied.insert(identity, remembered);
     }
 
     pub(super) fn forget(&self, identity: &Identity) {
@@ -120,6 +165,59 @@ mod tests {
     }
 
     #[test]
+    fn status_that_is_written_all_day_wakes_nobody_after_three_turns_that_put_nothing_right() {
+        let memory = Memory::new();
+        let identity = Identity {
+            group: "autoscaling".to_owned(),
+            kind: "HorizontalPodAutoscaler".to_owned(),
+            namespace: None,
+            name: "a".to_owned(),
+        };
+        let existing = |uid: &str, version: u32| Existing {
+            uid: uid.to_owned(),
+            resource_version: version.to_string(),
+            outline: None,
+            owner: None,
+            kept: false,
+            deleting: false,
+        };
+        let manifest = memory.fingerprint(b"m");
+        assert!(!memory.is_disturbed_by(&identity, Some(&existing("u", 0))), "nobody has applied it");
+        memory.remember(identity.clone(), &existing("u", 0), manifest);
+        for version in 1..=3 {
+            assert!(memory.is_disturbed_by(&identity, Some(&existing("u", version))), "{version}");
+            memory.remember(identity.clone(), &existing("u", version), manifest);
+            memory.applied_again(&identity, false);
+        }
+        assert!(!memory.is_disturbed_by(&identity, Some(&existing("u", 4))));
+        assert!(!memory.left_so(&identity, &existing("u", 4)), "whoever looks in turn applies it all the same");
+        assert!(memory.is_disturbed_by(&identity, None), "a deletion always counts");
+        assert!(memory.is_disturbed_by(&identity, Some(&existing("v", 4))), "so does one that was made anew");
+        memory.applied_again(&identity, true);
+        assert!(memory.is_disturbed_by(&identity, Some(&existing("u", 4))), "what was put right is drift again");
+    }
+
+    #[test]
+    fn object_that_is_left_alone_is_disturbed_by_its_deletion_only() {
+        let memory = Memory::new();
+        let identity =
+            Identity { group: String::new(), kind: "ConfigMap".to_owned(), namespace: None, name: "a".to_owned() };
+        let existing = |uid: &str, version: &str| Existing {
+            uid: uid.to_owned(),
+            resource_version: version.to_owned(),
+            outline: None,
+            owner: None,
+            kept: false,
+            deleting: false,
+        };
+        memory.leave_alone(identity.clone(), &existing("u", "1"), memory.fingerprint(b"m"));
+        assert!(memory.left_so(&identity, &existing("u", "2")));
+        assert!(!memory.is_disturbed_by(&identity, Some(&existing("u", "2"))));
+        assert!(memory.is_disturbed_by(&identity, None));
+        assert!(memory.is_disturbed_by(&identity, Some(&existing("v", "2"))));
+    }
+
+    #[test]
     fn only_a_counted_generation_tells_a_change_of_status_from_others() {
         let memory = Memory::new();
         let existing = |version: &str, outline: Option<u64>| Existing {
@@ -133,6 +231,9 @@ mod tests {
         for (group, kind, told) in [
             ("apps", "Deployment", true),
             ("cert-manager.io", "Certificate", true),
+            ("networking.k8s.io", "Ingress", true),
+            ("policy", "PodDisruptionBudget", true),
+            ("autoscaling", "HorizontalPodAutoscaler", false),
             ("", "ConfigMap", false),
             ("rbac.authorization.k8s.io", "Role", false),
             ("scheduling.k8s.io", "PriorityClass", false),

@@ -52,6 +52,8 @@ pub(super) struct Metadata {
     #[serde(default)]
     annotations: BTreeMap<String, String>,
     #[serde(default)]
+    finalizers: Vec<String>,
+    #[serde(default)]
     deletion_timestamp: Option<String>,
     #[serde(default)]
     generation: Option<i64>,
@@ -63,7 +65,7 @@ impl Metadata {
         // Keyed: nobody can look for another object of the same outline.
         static KEY: OnceLock<RandomState> = OnceLock::new();
         let generation = self.generation.filter(|generation| *generation > 0)?;
-        let parts = (generation, &self.labels, &self.annotations, &self.deletion_timestamp);
+        let parts = (generation, &self.labels, &self.annotations, &self.finalizers, &self.deletion_timestamp);
         Some(KEY.get_or_init(RandomState::new).hash_one(parts))
     }
 }

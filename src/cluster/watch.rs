@@ -216,9 +216,7 @@ impl View {
     fn is_disturbed(&self) -> bool {
         let mut seen = self.seen();
         let suspects = std::mem::take(&mut seen.suspects);
-        // What nobody here has applied yet cannot have been changed since.
-        let strange = |one: &Identity| self.memory.knows(one) && !self.is_left(&seen, one);
-        suspects.iter().any(strange)
+        suspects.iter().any(|one| self.memory.is_disturbed_by(one, seen.objects.get(one)))
     }
 }
 
