@@ -100,7 +100,7 @@ impl Desk {
     ) -> Result<Self, Error> {
         let mirrors = Mirrors::new(&settings.cache)?;
         let cluster = Kube::new(client.clone());
-        let idle = Idle::default();
+        let idle = Idle::new(usize::from(settings.concurrency));
         Ok(Self {
             client,
             settings,

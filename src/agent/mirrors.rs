@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::api::{self, GitReference, Repository};
@@ -23,6 +24,8 @@ use super::status::Holds;
 /// Every mirror, by the name of its Repository.
 pub(super) struct Mirrors {
     below: PathBuf,
+    /// Remotes asked at the same time.
+    asking: Semaphore,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
 }
 
@@ -152,6 +155,9 @@ impl From<Error> for Fault {
     }
 }
 
+/// Remotes that are asked at the same time: what one sends is kept in memory until it is indexed.
+const ASKED: usize = 16;
+
 /// A connection is made anew after this time: credentials may have been replaced.
 const CONNECTION_AGE: Duration = Duration::from_secs(300);
 
@@ -165,7 +171,7 @@ impl Mirrors {
             Ok(()) | Err(_) => {}
         }
         std::fs::create_dir_all(&below).map_err(Error::Cache)?;
-        Ok(Self { below, slots: Mutex::default() })
+        Ok(Self { below, asking: Semaphore::new(ASKED), slots: Mutex::default() })
     }
 
     /// Forgets the mirror of a Repository that is gone.
@@ -203,6 +209,8 @@ impl Mirrors {
         if let Some(last) = last.clone().filter(|last| will_do(last) && state.is_of(repository)) {
             return last;
         }
+        // It is never closed.
+        let _asking = self.asking.acquire().await;
         let polled = Arc::new(self.ask(desk, repository, &mut state, last.clone()).await);
         *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&polled));
         if last.is_none_or(|before| before.says() != polled.says()) {
@@ -315,7 +323,8 @@ impl Mirrors {
         let before = last.as_ref().and_then(|last| last.objects.clone());
         let nothing = |fault: Fault| {
             let objects = before.clone();
-            Polled { at, answered, head: Err(fault), committed: None, max_staleness, objects }
+            // Whoever has waited meanwhile is told the same, and does not wait for a silent remote in his turn.
+            Polled { at, answered: Instant::now(), head: Err(fault), committed: None, max_staleness, objects }
         };
         let transport = match state.connect(desk, repository, answered).await {
             Ok(transport) => transport,

@@ -38,8 +38,11 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject) -> Next {
         return Next::Interval(interval);
     }
     let before = desk.mirrors.last(&repository);
+    // Mostly this waits for the remote, which is asked by few at a time whoever has a place.
+    let idle = desk.idle.begin();
     let (signers, polled) =
         tokio::join!(desk.signers(&repository), desk.mirrors.poll(desk, &repository, Duration::ZERO));
+    drop(idle);
     let policy = signers.and_then(|maps| policy(&repository, &maps, None));
     let is_news = before.is_none_or(|before| before.says() != polled.says());
     let (told, next) = match (&policy, &polled.head) {

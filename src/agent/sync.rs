@@ -1,6 +1,6 @@
 //! One turn of a Sync: poll, judge, render, survey, write ahead, apply, settle.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::OptionFuture;
@@ -20,6 +20,7 @@ use crate::trust::{Base, Policy};
 
 use super::bring::{Purpose, Stale, Unbrought, changes};
 use super::desk::{Desk, Memory, policy};
+use super::idle::Place;
 use super::judge::reviewing;
 use super::layer;
 use super::mirrors::Polled;
@@ -43,7 +44,7 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject, repository: O
         Err(fault) => return report_unreadable(desk, object, &fault).await,
     };
     let timeout = sync.spec.timeout.get().clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT);
-    let work = Work { desk, sync: &sync, begun, timeout };
+    let work = Work { desk, sync: &sync, begun, timeout, place: Mutex::default() };
     let outcome = match tokio::time::timeout(timeout, work.attempt(repository, &mut memory)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::timed_out(timeout),
@@ -69,6 +70,8 @@ pub(super) struct Work<'a> {
     pub(super) sync: &'a Sync,
     pub(super) begun: Instant,
     pub(super) timeout: Duration,
+    /// The place of a turn that has waited for its remote.
+    pub(super) place: Mutex<Option<Place>>,
 }
 
 impl Work<'_> {
@@ -104,15 +107,12 @@ impl Work<'_> {
             Ok(policy) => policy,
             Err(fault) => return Outcome::no_policy(&fault),
         };
-        let mut polled = self.desk.mirrors.poll(self.desk, &repository, self.freshness(&repository)).await;
-        if let Some(applied) = ledger.spec().applied.as_deref().and_then(|applied| applied.parse().ok()) {
-            polled = self.desk.mirrors.with_commit(self.desk, &repository, polled, applied).await;
-        }
+        let polled = self.polled(&repository, ledger.spec().applied.as_deref()).await;
         self.bring_newest(&repository, policy, &mut ledger, &polled, memory).await
     }
 
     /// How old an answer of the remote may be for this turn.
-    fn freshness(&self, repository: &Repository) -> Duration {
+    pub(super) fn freshness(&self, repository: &Repository) -> Duration {
         let requested = self.sync.annotations().get(api::REQUESTED_AT);
         let handled = self.sync.status.as_ref().and_then(|status| status.last_handled_requested_at.as_ref());
         if requested.is_some() && requested != handled { Duration::ZERO } else { repository.spec.interval.get() }

@@ -1,13 +1,16 @@
-//! Waiting until what was applied works, where a Sync says so.
+//! Waiting: for the remote, and until what was applied works, where a Sync says so.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::api::Repository;
 use crate::cluster::{Acting, Cluster, Unhealthy};
 use crate::plan::{Identity, Inventory};
 
 use super::desk::Memory;
+use super::mirrors::Polled;
 use super::outcome::{Outcome, named};
 use super::record::inventory;
 use super::report::progress;
@@ -22,7 +25,35 @@ const HEARING: Duration = Duration::from_millis(500);
 /// What is left of the turn's time for telling how it ended.
 const TELLING: Duration = Duration::from_secs(2);
 
+/// An answer of a remote that takes longer is waited for.
+const SOON: Duration = Duration::from_secs(1);
+
 impl Work<'_> {
+    /// What the remote shows, and what is applied of it. Whoever has to wait for it takes nobody's place.
+    pub(super) async fn polled(&self, repository: &Repository, applied: Option<&str>) -> Arc<Polled> {
+        let (desk, mirrors) = (self.desk, &self.desk.mirrors);
+        let answer = async {
+            let polled = mirrors.poll(desk, repository, self.freshness(repository)).await;
+            match applied.and_then(|applied| applied.parse().ok()) {
+                Some(applied) => mirrors.with_commit(desk, repository, polled, applied).await,
+                None => polled,
+            }
+        };
+        let mut answer = std::pin::pin!(answer);
+        if let Ok(soon) = tokio::time::timeout(SOON, &mut answer).await {
+            return soon;
+        }
+        let _idle = desk.idle.begin();
+        let late = answer.await;
+        let place = desk.idle.place().await;
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        late
+    }
+
+    fn leave_place(&self) {
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// Waits, where the Sync says so, until what was applied works; the turn's own timeout bounds it.
     ///
     /// What does not work yet is looked at again; when all of that works, everything is.
@@ -41,6 +72,7 @@ impl Work<'_> {
         let (mut told, mut pause) = (String::new(), FIRST_PAUSE);
         // Whoever only waits takes nobody's place.
         let _idle = self.desk.idle.begin();
+        self.leave_place();
         let mut looked_at = Cow::Borrowed(&wanted);
         loop {
             let unhealthy = match cluster.health(&looked_at).await {

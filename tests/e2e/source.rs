@@ -1,12 +1,14 @@
 //! A source that is absent, silent or closed prunes nothing: what was applied last is held, and the agent says that its
 //! view is stale.
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::scene::{Scene, is, now};
-use super::stage::play;
+use super::stage::{play, play_alone};
 use crate::support::gitserver::{Bend, GitServer, Guard};
 use crate::support::signing::run;
 
@@ -139,5 +141,41 @@ fn server_that_shows_an_old_head_for_ever_is_called_stale_and_undoes_nothing() {
         let patch = (kube::api::PatchParams::default(), kube::api::Patch::Merge(&patient));
         scene.repositories().patch(&scene.name, &patch.0, &patch.1).await.unwrap();
         scene.sync("Fresh=True", |sync| is(sync, "Fresh", "True").is_some()).await;
+    });
+}
+
+#[test]
+fn remote_that_never_answers_keeps_no_other_sync_from_its_turn() {
+    play_alone("silent", async |scene| {
+        scene.stage.agent(|agent| {
+            agent.kill();
+            agent.start_with(&["--concurrency", "1"]).unwrap();
+        });
+        // It accepts, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut repository = scene.repository_manifest();
+        repository["metadata"]["name"] = json!("e2e-silent-remote");
+        repository["spec"]["url"] = json!(format!("http://{}/repo.git", silent.local_addr().unwrap()));
+        scene.make_home().await;
+        scene.stage.admin.put(&repository).await.unwrap();
+        for name in ["waits", "waits-too", "waits-as-well"] {
+            let mut sync = scene.sync_manifest();
+            sync["metadata"]["name"] = json!(name);
+            sync["spec"]["repository"] = json!("e2e-silent-remote");
+            scene.stage.admin.put(&sync).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let begun = Instant::now();
+        scene.begin().await;
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        let gone = kube::api::DeleteParams::default();
+        scene.repositories().delete("e2e-silent-remote", &gone).await.unwrap();
+        for name in ["waits", "waits-too", "waits-as-well"] {
+            scene.syncs().delete(name, &gone).await.unwrap();
+        }
+        scene.stage.agent(|agent| {
+            agent.kill();
+            agent.start().unwrap();
+        });
     });
 }

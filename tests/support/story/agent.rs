@@ -47,8 +47,13 @@ impl Agent {
 
     /// Starts it; what ran before has to be killed first.
     pub fn start(&mut self) -> Result<(), String> {
+        self.start_with(&[])
+    }
+
+    /// Starts it with more flags.
+    pub fn start_with(&mut self, more: &[&str]) -> Result<(), String> {
         self.starts += 1;
-        let flags = [
+        let mut flags = vec![
             "agent".to_owned(),
             "--kubeconfig".to_owned(),
             self.kubeconfig().display().to_string(),
@@ -57,6 +62,7 @@ impl Agent {
             "--cache".to_owned(),
             self.cache().display().to_string(),
         ];
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         self.process = Some(tools::spawn_tied(&self.program, &flags, &self.log_file())?);
         Ok(())
     }
