@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::api::Repository;
+use crate::api::{ConditionStatus, Repository, condition_kind};
 use crate::cluster::{Acting, Cluster, Unhealthy};
 use crate::plan::{Identity, Inventory};
 
@@ -68,7 +68,7 @@ impl Work<'_> {
             return outcome;
         }
         let wanted = wanted(&inventory(ledger.spec()), &memory.departed);
-        let moves = outcome.moves(self.sync.status.as_ref());
+        let tells = outcome.moves(self.sync.status.as_ref()) || self.is_told_to_wait();
         let (mut told, mut pause) = (String::new(), FIRST_PAUSE);
         // Whoever only waits takes nobody's place.
         let _idle = self.desk.idle.begin();
@@ -90,7 +90,7 @@ impl Work<'_> {
                 return outcome.unhealthy(&unhealthy);
             }
             let waits_for = named(&unhealthy);
-            if moves && told != waits_for {
+            if tells && told != waits_for {
                 progress(self.desk, self.sync, memory, &outcome, &waits_for).await;
                 told = waits_for;
             }
@@ -101,6 +101,13 @@ impl Work<'_> {
             pause = (pause * 2).min(LONGEST_PAUSE);
             looked_at = Cow::Owned(only(&wanted, &unhealthy));
         }
+    }
+
+    /// Whether the status says since an earlier turn that something is waited for.
+    fn is_told_to_wait(&self) -> bool {
+        let conditions = self.sync.status.iter().flat_map(|status| &status.conditions);
+        let mut ready = conditions.filter(|condition| condition.kind == condition_kind::READY);
+        ready.any(|condition| condition.status == ConditionStatus::Unknown)
     }
 
     /// What is left of the turn's time for waiting.
