@@ -11,7 +11,7 @@ use crate::trust::{Origin, Signed};
 use super::discovery::Directory;
 use super::fence::{Fence, Gate};
 use super::memory::Memory;
-use super::request::{About, Requests};
+use super::request::{About, Bounds, Requests};
 use super::survey::Wanted;
 use super::{Applied, Cluster, Error, Trouble, Unhealthy, Verb, path};
 
@@ -23,6 +23,7 @@ pub(super) struct Shared {
     client: ::kube::Client,
     pub(super) directory: Directory,
     pub(super) memory: Arc<Memory>,
+    bounds: Bounds,
 }
 
 /// Whose rights are used.
@@ -52,7 +53,8 @@ pub struct Acting {
 impl Kube {
     /// Uses `client`, whose own identity must be allowed to impersonate ServiceAccounts.
     pub fn new(client: ::kube::Client) -> Self {
-        Self(Arc::new(Shared { client, directory: Directory::default(), memory: Arc::new(Memory::new()) }))
+        let (directory, memory, bounds) = (Directory::default(), Arc::new(Memory::new()), Bounds::default());
+        Self(Arc::new(Shared { client, directory, memory, bounds }))
     }
 
     /// The cluster as the Sync `owner` may see it. The account is of the Sync's own namespace, `default` where
@@ -63,7 +65,7 @@ impl Kube {
     pub fn acting(&self, owner: Owner, service_account: Option<&str>) -> Result<Acting, Error> {
         let name = service_account.unwrap_or("default").to_owned();
         let account = ServiceAccount { namespace: owner.namespace.clone(), name };
-        let requests = Requests::new(self.0.client.clone(), &account)
+        let requests = Requests::new(self.0.client.clone(), &account, self.0.bounds.clone())
             .map_err(|trouble| Error::one(&account, Verb::Discover, trouble))?;
         Ok(Acting { shared: Arc::clone(&self.0), requests, account, owner, gate: Gate::default() })
     }

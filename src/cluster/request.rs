@@ -1,6 +1,7 @@
 //! One request: impersonated, bounded in time and size, tried again where waiting helps.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::kube::client::Body;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::Key;
 
@@ -20,8 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
 /// The longest pause an API server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Upper bound on an answer, in bytes; a page of 500 objects' metadata has about 1 MiB.
+/// Upper bound on an answer, in bytes: of a page of a list, which has less than 1 MiB as a rule, and of anything else.
+const MAX_PAGE: usize = 8 << 20;
 const MAX_ANSWER: usize = 32 << 20;
+
+/// Watches that are open at the same time, and pages of lists that are read, by the whole agent. A watch has a buffer and
+/// a stream of its own, and pages are the largest answers there are.
+const WATCHES: usize = 512;
+const LISTS: usize = 4;
 
 const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
 
@@ -139,23 +147,42 @@ pub(super) struct Payload {
     pub(super) bytes: Bytes,
 }
 
+/// Bounds that all accounts share.
+#[derive(Clone)]
+pub(super) struct Bounds {
+    watches: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { watches: Arc::new(Semaphore::new(WATCHES)), lists: Arc::new(Semaphore::new(LISTS)) }
+    }
+}
+
 /// Sends requests as one ServiceAccount.
 #[derive(Clone)]
 pub(super) struct Requests {
     client: ::kube::Client,
     user: HeaderValue,
+    bounds: Bounds,
 }
 
 impl Requests {
     /// # Errors
     /// A name that is no ServiceAccount's: it cannot be put into a header.
-    pub(super) fn new(client: ::kube::Client, account: &ServiceAccount) -> Result<Self, Trouble> {
+    pub(super) fn new(client: ::kube::Client, account: &ServiceAccount, bounds: Bounds) -> Result<Self, Trouble> {
         // The API server derives the groups of a ServiceAccount from its name, so that `impersonate serviceaccounts` is
         // the only right the agent needs.
         let user = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
         let user =
             HeaderValue::from_str(&user).map_err(|_| Trouble::Unreadable { what: "the ServiceAccount's name" })?;
-        Ok(Self { client, user })
+        Ok(Self { client, user, bounds })
+    }
+
+    /// A place for one more watch, where there is one.
+    pub(super) fn place_for_watch(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.bounds.watches).try_acquire_owned().ok()
     }
 
     /// Asks, and gives the answer's bytes.
@@ -229,13 +256,17 @@ impl Requests {
             None => Body::empty(),
         };
         let request = request.body(body).map_err(|_| (Trouble::Unreadable { what: "the path" }, None))?;
+        let is_page = about.verb == Verb::List;
+        let longest = if is_page { MAX_PAGE } else { MAX_ANSWER };
+        // It is never closed.
+        let _place = if is_page { self.bounds.lists.acquire().await.ok() } else { None };
         let exchange = async {
             // The client's own error can quote what it sent; its kind alone is told.
             let response = self.client.send(request).await.map_err(|error| unreachable(kind_of(&error)))?;
             let (parts, body) = response.into_parts();
-            let bytes = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| {
+            let bytes = Limited::new(body, longest).collect().await.map_err(|error| {
                 let too_large = error.is::<LengthLimitError>();
-                let unreadable = (Trouble::Unreadable { what: "it has more than 32 MiB" }, None);
+                let unreadable = (Trouble::Unreadable { what: "it is larger than any should be" }, None);
                 if too_large { unreadable } else { unreachable("the answer broke off") }
             })?;
             Ok((parts, bytes.to_bytes()))

@@ -22,9 +22,9 @@ pub(super) const IN_FLIGHT: usize = 16;
 /// From so many objects of a kind in a namespace on, one list is cheaper than a request each.
 const WORTH_A_LIST: usize = 3;
 /// Objects on a page.
-const PAGE: usize = 500;
+const PAGE: usize = 200;
 /// Pages of a list; a Sync has at most 5,000 objects.
-const PAGES: usize = 20;
+const PAGES: usize = 50;
 
 /// What is wanted, by name.
 pub(super) struct Wanted {

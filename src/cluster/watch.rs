@@ -33,6 +33,8 @@ const LONGEST_EVENT: usize = 4 << 20;
 /// Pauses before a watch that broke off is begun anew.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Kinds in a namespace that are watched for one Sync; what is on others is looked at in turn.
+const RACKS: usize = 64;
 /// An answer to our own request can come after the event that it caused.
 const SETTLING: Duration = Duration::from_millis(100);
 
@@ -98,6 +100,7 @@ impl Acting {
             return None;
         }
         let recorded = inventory.iter().map(|entry| Identity::from(&entry.key)).collect();
+        let kinds: BTreeMap<Rack, String> = kinds.into_iter().take(RACKS).collect();
         let goes_on =
             |previous: &Watch| previous.account == self.account && previous.view.racks.keys().eq(kinds.keys());
         if let Some(previous) = previous.filter(goes_on) {
@@ -248,6 +251,10 @@ impl Follower {
         let mut pause = FIRST_PAUSE;
         loop {
             let begun = Instant::now();
+            let Some(place) = self.requests.place_for_watch() else {
+                tokio::time::sleep(LONGEST_PAUSE * 5).await;
+                continue;
+            };
             let ended = tokio::select! {
                 ended = self.until_it_breaks() => ended,
                 () = self.again.notified() => continue,
@@ -256,9 +263,9 @@ impl Follower {
             // Without the right to watch the objects are looked at in turn; whoever grants it restarts nothing for it.
             pause = match ended {
                 Trouble::Denied { .. } => LONGEST_PAUSE * 5,
-                _ if begun.elapsed() > LONGEST_PAUSE => FIRST_PAUSE,
-                _ => (pause * 2).min(LONGEST_PAUSE),
+                _ => pause_after(pause, begun.elapsed()),
             };
+            drop(place);
             tokio::time::sleep(pause).await;
         }
     }
@@ -275,6 +282,7 @@ impl Follower {
             Err(trouble) => return trouble,
         };
         self.view.listed(&self.rack, &self.kind, found);
+        let mut pause = FIRST_PAUSE;
         loop {
             let begun = Instant::now();
             version = match self.watch_from(&version).await {
@@ -282,7 +290,10 @@ impl Follower {
                 Err(trouble) => return trouble,
             };
             if begun.elapsed() < FIRST_PAUSE {
-                tokio::time::sleep(FIRST_PAUSE).await;
+                pause = pause_after(pause, begun.elapsed());
+                tokio::time::sleep(pause).await;
+            } else {
+                pause = FIRST_PAUSE;
             }
         }
     }
@@ -325,6 +336,11 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// How long to wait after a watch that lasted so long: twice as long each time, unless it was worth beginning.
+fn pause_after(pause: Duration, lasted: Duration) -> Duration {
+    if lasted > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) }
 }
 
 /// A rack that somebody follows; when this ends, nobody does.

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Followed, Rack, Seen, View, Watched, identity, read};
+use super::{FIRST_PAUSE, Followed, LONGEST_PAUSE, Rack, Seen, View, Watched, identity, pause_after, read};
 use crate::cluster::memory::Memory;
 use crate::cluster::metadata::Metadata;
 use crate::cluster::reply::Trouble;
@@ -89,6 +90,18 @@ fn object_that_was_shown_before_it_was_recorded_is_not_taken_for_gone() {
     // What only goes is not listed for.
     view.record(BTreeSet::from([map("a"), map("c")]));
     assert_eq!(view.is_left_so(&maps(), &map("a")), Some(true));
+}
+
+#[test]
+fn watch_that_ends_at_once_is_begun_later_and_later() {
+    let mut pause = FIRST_PAUSE;
+    let mut all = Vec::new();
+    for _ in 0..8 {
+        pause = pause_after(pause, Duration::ZERO);
+        all.push(pause.as_secs());
+    }
+    assert_eq!(all, [2, 4, 8, 16, 32, 60, 60, 60]);
+    assert_eq!(pause_after(pause, LONGEST_PAUSE * 2), FIRST_PAUSE);
 }
 
 #[test]
