@@ -91,15 +91,16 @@ pub(super) struct Reviewed {
 }
 
 impl Desk {
+    /// `client` is for the agent's own questions; what is done for Syncs has bounds of its own, and watches.
     pub(super) fn new(
-        client: Client,
+        (client, watches): (Client, Client),
         settings: Settings,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         (news, drift): (UnboundedSender<String>, UnboundedSender<Key>),
     ) -> Result<Self, Error> {
         let mirrors = Mirrors::new(&settings.cache)?;
-        let cluster = Kube::new(client.clone());
+        let cluster = Kube::new(watches);
         let idle = Idle::new(usize::from(settings.concurrency));
         Ok(Self {
             client,

@@ -4,6 +4,7 @@
 
 mod account;
 mod bring;
+mod clients;
 mod credentials;
 mod depends;
 mod desk;

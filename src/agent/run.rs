@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::telemetry::{Metrics, Stage};
 
 use super::Error;
+use super::clients::Clients;
 use super::desk::Desk;
 use super::schedule::{Agenda, Next};
 use super::serve::{Served, listen, serve};
@@ -42,7 +43,7 @@ pub(super) enum Key {
 
 /// Runs the agent until SIGTERM or SIGINT; turns under way end first.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let (client, cluster) = client(&settings).await?;
+    let Clients { watches, asks, address: cluster } = Clients::new(&settings).await?;
     let metrics = Arc::new(Metrics::default());
     let ready = Arc::new(AtomicBool::new(false));
     let (listener, address) = listen(settings.listen).await.map_err(Error::Listen)?;
@@ -50,31 +51,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let served = Served { metrics: Arc::clone(&metrics), ready: Arc::clone(&ready) };
     let listening = tokio::spawn(serve(listener, Arc::new(served)));
     let ((news, hears_news), (drift, hears_drift)) = (unbounded_channel(), unbounded_channel());
-    let desk = Arc::new(Desk::new(client.clone(), settings, Arc::new(System), metrics, (news, drift))?);
+    let desk = Arc::new(Desk::new((asks, watches.clone()), settings, Arc::new(System), metrics, (news, drift))?);
     let mut round = Round::new(desk, ready, cluster, (hears_news, hears_drift));
-    round.watch(client).await;
+    round.watch(watches).await;
     listening.abort();
     info!("agent ended");
     Ok(())
-}
-
-/// A client, and the address that it asks.
-async fn client(settings: &Settings) -> Result<(Client, String), Error> {
-    let mut config = match &settings.kubeconfig {
-        Some(file) => {
-            let read = kube::config::Kubeconfig::read_from(file).map_err(|source| Error::Kubeconfig { source })?;
-            kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default())
-                .await
-                .map_err(|source| Error::Kubeconfig { source })?
-        }
-        None => kube::Config::incluster().map_err(|source| Error::InCluster { source })?,
-    };
-    // A watch is renewed by the server within five minutes; anything else that is silent this long is broken.
-    config.read_timeout = Some(Duration::from_secs(330));
-    config.connect_timeout = Some(Duration::from_secs(10));
-    let address = config.cluster_url.to_string();
-    let client = Client::try_from(config).map_err(|source| Error::Client { source: Box::new(source) })?;
-    Ok((client, address))
 }
 
 /// The agent's own state: what it knows, what it does, what is due.
