@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -22,6 +23,9 @@ const CONNECTIONS: usize = 32;
 
 /// Time for a client to send its request's head.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time for a connection as a whole: who reads no answer keeps no place.
+const CONVERSATION: Duration = Duration::from_secs(10);
 
 /// What the listener tells about.
 pub struct Served {
@@ -50,18 +54,23 @@ pub async fn serve(listener: TcpListener, served: Arc<Served>) {
         };
         let served = Arc::clone(&served);
         tokio::spawn(async move {
-            let answer = service_fn(|request| std::future::ready(Ok::<_, Infallible>(reply(&request, &served))));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .keep_alive(false)
-                .max_buf_size(16 << 10)
-                .serve_connection(TokioIo::new(stream), answer);
-            // A client that breaks off is its own affair.
-            drop(connection.await);
+            converse(stream, &served, CONVERSATION).await;
             drop(place);
         });
     }
+}
+
+/// Answers one request.
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, served: &Served, longest: Duration) {
+    let answer = service_fn(|request| std::future::ready(Ok::<_, Infallible>(reply(&request, served))));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .keep_alive(false)
+        .max_buf_size(16 << 10)
+        .serve_connection(TokioIo::new(stream), answer);
+    // A client that breaks off, or does not read, is its own affair.
+    drop(tokio::time::timeout(longest, connection).await);
 }
 
 fn reply<B>(request: &Request<B>, served: &Served) -> Response<Full<Bytes>> {
@@ -79,11 +88,44 @@ fn reply<B>(request: &Request<B>, served: &Served) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Served, reply};
+    use super::{Served, converse, listen, reply, serve};
     use crate::telemetry::Metrics;
     use http::{Request, StatusCode};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    fn served() -> Served {
+        Served { metrics: Arc::new(Metrics::default()), ready: Arc::new(AtomicBool::new(false)) }
+    }
+
+    #[tokio::test]
+    async fn reader_that_asks_and_does_not_read_keeps_no_place() {
+        // Room for a few bytes only: the answer cannot be written.
+        let (mut client, server) = tokio::io::duplex(64);
+        client.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let served = served();
+        let ends = converse(server, &served, Duration::from_millis(200));
+        tokio::time::timeout(Duration::from_secs(5), ends).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn forty_that_connect_and_say_nothing_keep_nobody_from_the_health_of_the_agent() {
+        let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let serving = tokio::spawn(serve(listener, Arc::new(served())));
+        let mut silent = Vec::new();
+        for _ in 0..40 {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut asks = TcpStream::connect(address).await.unwrap();
+        asks.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(Duration::from_secs(30), asks.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        serving.abort();
+    }
 
     #[test]
     fn readiness_follows_the_first_look_at_the_cluster() {
