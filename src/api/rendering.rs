@@ -95,7 +95,8 @@ pub struct SubstituteFrom {
     /// What it is.
     pub kind: SubstituteKind,
     /// Its name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[serde(deserialize_with = "super::names::object_name")]
     pub name: String,
     /// Whether it may be missing.
     #[serde(default)]

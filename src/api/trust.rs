@@ -127,7 +127,8 @@ pub struct Certificate {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignersFrom {
     /// Its name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[serde(deserialize_with = "super::names::object_name")]
     pub config_map: String,
 }
 
