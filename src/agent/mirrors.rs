@@ -66,9 +66,10 @@ pub(super) struct Fault {
 }
 
 impl Polled {
-    /// The answer without its time, to tell whether it is news.
-    pub(super) fn says(&self) -> Result<&Commit, &Fault> {
-        self.head.as_ref().map(|(commit, _)| commit)
+    /// The answer without its time, to tell whether it is news. A fault is told by its code: a server that says another
+    /// sentence each time says nothing new.
+    pub(super) fn says(&self) -> Result<&Commit, &str> {
+        self.head.as_ref().map(|(commit, _)| commit).map_err(|fault| fault.code.as_str())
     }
 
     /// Reference and commit, where there is one.
@@ -425,4 +426,31 @@ fn committed(objects: &Objects, head: &Oid) -> Option<Timestamp> {
     let line = text.filter_map(|line| std::str::from_utf8(line).ok()).find(|line| line.starts_with("committer "))?;
     let seconds = line.rsplit(' ').nth(1)?.parse().ok()?;
     Timestamp::from_second(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use jiff::Timestamp;
+
+    use super::{Fault, Polled};
+    use crate::model::Class;
+
+    #[test]
+    fn server_that_says_another_sentence_each_time_has_no_news() {
+        let polled = |code: &str, message: &str| {
+            let (code, message) = (code.to_owned(), message.to_owned());
+            Polled {
+                at: Timestamp::UNIX_EPOCH,
+                answered: Instant::now(),
+                head: Err(Fault { code, class: Class::Transient, message }),
+                committed: None,
+                max_staleness: "24h".parse().unwrap(),
+                objects: None,
+            }
+        };
+        assert!(polled("remote-error", "request 1").says() == polled("remote-error", "request 2").says());
+        assert!(polled("remote-error", "request 1").says() != polled("ref-gone", "request 1").says());
+    }
 }

@@ -210,6 +210,7 @@ fn tell(
 /// Says that a Sync cannot be read: a field that nobody knows is never ignored.
 pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, fault: &serde_json::Error) -> Next {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    desk.metrics.ready(&namespace, &name, false);
     let holds = Holds::no("InvalidSpec", format!("the Sync cannot be read: {fault}"));
     let generation = object.metadata.generation.unwrap_or_default();
     let findings = Findings {

@@ -27,6 +27,8 @@ pub fn run(args: Args, _console: Console<'_>) -> Result<Outcome, Failure> {
         .build()
         .map_err(|error| Failure::because("runtime", "the agent cannot start its threads", &error))?;
     let ended = runtime.block_on(crate::agent::run(args.settings));
+    // A commit that is still judged has no end that anybody could tell it, and changes nothing.
+    runtime.shutdown_background();
     ended.map_err(|error| Failure::because(error.code(), "the agent cannot work", &error))?;
     Ok(Outcome::Fine)
 }
