@@ -19,6 +19,7 @@ use super::Error;
 use super::credentials;
 use super::desk::Desk;
 use super::outcome::revision;
+use super::room::make_room;
 use super::status::Holds;
 
 /// Every mirror, by the name of its Repository.
@@ -338,8 +339,9 @@ impl Mirrors {
         let known =
             last.and_then(|last| last.head.as_ref().ok().map(|(commit, objects)| (commit.clone(), objects.clone())));
         let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
+        let below = self.below.clone();
         let asking = tokio::task::spawn_blocking(move || {
-            let head = look(&mut mirror, transport.as_ref(), &reference, known);
+            let head = look(&mut mirror, transport.as_ref(), &reference, known, &below);
             (mirror, head)
         });
         let Ok((mirror, head)) = asking.await else {
@@ -368,6 +370,7 @@ fn look(
     transport: &dyn Transport,
     reference: &Reference,
     known: Option<(Commit, Objects)>,
+    below: &Path,
 ) -> Result<(Commit, Objects), GitError> {
     if let Some((commit, objects)) = known {
         match Mirror::check(transport, reference, Some(&commit))? {
@@ -375,6 +378,7 @@ fn look(
             Checked::Moved(_) => {}
         }
     }
+    make_room(below, mirror)?;
     Ok(mirror.fetch(transport, reference)?.into_parts())
 }
 

@@ -22,6 +22,7 @@ mod record;
 mod reference;
 mod report;
 mod repository;
+mod room;
 mod run;
 mod schedule;
 mod serve;
