@@ -48,6 +48,8 @@ pub(super) struct Desk {
     pub(super) drift: UnboundedSender<Key>,
     /// What was last told about the heads of Repositories.
     pub(super) verdicts: Mutex<BTreeMap<String, Verdict>>,
+    /// Why the clock cannot be believed, where it cannot.
+    suspect: Mutex<Option<Holds>>,
     /// Whose next turn was asked for since the present one began: what only waits gives way.
     called: Mutex<BTreeSet<Key>>,
     /// Whose last turn found nothing to put right in the cluster.
@@ -116,6 +118,7 @@ impl Desk {
             drift,
             verdicts: Mutex::default(),
             called: Mutex::default(),
+            suspect: Mutex::default(),
             calm: Mutex::default(),
             memories: Mutex::default(),
             present: Mutex::default(),
@@ -136,6 +139,17 @@ impl Desk {
     /// A turn of `key` begins, or there will be none.
     pub(super) fn answer(&self, key: &Key) {
         self.called.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Says whether the clock can be believed; whether that is news.
+    pub(super) fn suspect_clock(&self, suspect: Option<Holds>) -> bool {
+        let mut told = self.suspect.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *told, suspect.clone()).is_some() != suspect.is_some()
+    }
+
+    /// Why the clock cannot be believed, where it cannot.
+    pub(super) fn clock_suspect(&self) -> Option<Holds> {
+        self.suspect.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The turn of `key` found nothing to put right in the cluster.

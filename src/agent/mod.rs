@@ -26,6 +26,7 @@ mod room;
 mod run;
 mod schedule;
 mod serve;
+mod skew;
 mod status;
 mod sync;
 mod verdict;

@@ -60,6 +60,7 @@ pub(super) async fn report(
             Some(reviewed) => reviewed.distrusted.clone(),
             None => kept(&previous, crate::api::condition_kind::DISTRUSTED),
         },
+        clock_suspect: None,
     };
     desk.measure(&key, about.uid, |metrics| {
         metrics.distrusted(&namespace, &name, findings.distrusted.is_some());
@@ -118,6 +119,7 @@ pub(super) async fn progress(desk: &Arc<Desk>, sync: &Sync, memory: &mut Memory,
         reconciling: Some(Holds::yes("Progressing", message)),
         stalled: None,
         distrusted: kept(previous, crate::api::condition_kind::DISTRUSTED),
+        clock_suspect: None,
     };
     let found = conditions(previous, &findings, desk.clock.now());
     let status = SyncStatus {
@@ -222,6 +224,7 @@ pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, 
         healthy: None,
         reconciling: None,
         distrusted: None,
+        clock_suspect: None,
     };
     let previous: Vec<crate::api::Condition> =
         serde_json::from_value(object.data["status"]["conditions"].clone()).unwrap_or_default();

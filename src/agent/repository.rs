@@ -128,6 +128,7 @@ async fn report(desk: &Arc<Desk>, object: &DynamicObject, repository: Option<&Re
         reconciling: None,
         stalled: told.stalled,
         distrusted: None,
+        clock_suspect: desk.clock_suspect(),
     };
     let found = conditions(&previous, &findings, desk.clock.now());
     let requested = object.annotations().get(REQUESTED_AT).cloned();

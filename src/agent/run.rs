@@ -24,6 +24,7 @@ use super::clients::Clients;
 use super::desk::Desk;
 use super::schedule::{Agenda, Next};
 use super::serve::{Served, listen, serve};
+use super::skew::compare;
 use super::{repository, sync};
 
 /// Longest sleep while nothing is due or nothing may begin; whatever happens ends it.
@@ -52,8 +53,10 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let listening = tokio::spawn(serve(listener, Arc::new(served)));
     let ((news, hears_news), (drift, hears_drift)) = (unbounded_channel(), unbounded_channel());
     let desk = Arc::new(Desk::new((asks, watches.clone()), settings, Arc::new(System), metrics, (news, drift))?);
+    let comparing = tokio::spawn(compare(Arc::clone(&desk)));
     let mut round = Round::new(desk, ready, cluster, (hears_news, hears_drift));
     round.watch(watches).await;
+    comparing.abort();
     listening.abort();
     info!("agent ended");
     Ok(())

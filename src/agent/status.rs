@@ -59,6 +59,8 @@ pub struct Findings {
     pub stalled: Option<Holds>,
     /// What is applied would not be believed today.
     pub distrusted: Option<Holds>,
+    /// The clock that all of this is told by cannot be believed.
+    pub clock_suspect: Option<Holds>,
 }
 
 /// `previous` brought up to date; a transition time moves only when the answer does.
@@ -71,6 +73,7 @@ pub fn conditions(previous: &[Condition], findings: &Findings, now: Timestamp) -
         (kind::RECONCILING, findings.reconciling.as_ref()),
         (kind::STALLED, findings.stalled.as_ref()),
         (kind::DISTRUSTED, findings.distrusted.as_ref()),
+        (kind::CLOCK_SUSPECT, findings.clock_suspect.as_ref()),
     ];
     let one = |(kind, holds): (&str, Option<&Holds>)| {
         let holds = holds?;
@@ -132,6 +135,7 @@ mod tests {
             reconciling: None,
             stalled: None,
             distrusted: None,
+            clock_suspect: None,
         }
     }
 

@@ -51,4 +51,6 @@ pub mod kind {
     pub const HEALTHY: &str = "Healthy";
     /// What is applied would not be believed today: the policy has changed since. Present only where it is so.
     pub const DISTRUSTED: &str = "Distrusted";
+    /// The agent's clock and the API server's differ. Present only where it is so.
+    pub const CLOCK_SUSPECT: &str = "ClockSuspect";
 }

@@ -67,6 +67,7 @@ pub struct Metrics {
     ready: Family<SyncLabels, Gauge<i64, std::sync::atomic::AtomicI64>>,
     fresh: Family<SyncLabels, Gauge<i64, std::sync::atomic::AtomicI64>>,
     distrusted: Family<SyncLabels, Gauge<i64, std::sync::atomic::AtomicI64>>,
+    clock_suspect: Gauge<i64, std::sync::atomic::AtomicI64>,
     corrected: Counter<u64, AtomicU64>,
     pruned: Counter<u64, AtomicU64>,
 }
@@ -89,11 +90,14 @@ impl Default for Metrics {
         let distrusted = Family::default();
         let help = "1 while what a Sync has applied would not be believed by the policy of today, else 0";
         registry.register("distrusted", help, distrusted.clone());
+        let clock_suspect = Gauge::default();
+        let help = "1 while the agent's clock and the API server's differ by more than five minutes, else 0";
+        registry.register("clock_suspect", help, clock_suspect.clone());
         let corrected = Counter::default();
         registry.register("objects_applied", "Objects created or changed in the cluster", corrected.clone());
         let pruned = Counter::default();
         registry.register("objects_pruned", "Objects deleted because they left the repository", pruned.clone());
-        Self { registry, turns, seconds, refused, panics, ready, fresh, distrusted, corrected, pruned }
+        Self { registry, turns, seconds, refused, panics, ready, fresh, distrusted, clock_suspect, corrected, pruned }
     }
 }
 
@@ -131,6 +135,11 @@ impl Metrics {
     pub fn distrusted(&self, namespace: &str, sync: &str, distrusted: bool) {
         let labels = SyncLabels { namespace: namespace.to_owned(), sync: sync.to_owned() };
         self.distrusted.get_or_create(&labels).set(i64::from(distrusted));
+    }
+
+    /// Says whether the agent's clock and the API server's differ.
+    pub fn clock_suspect(&self, suspect: bool) {
+        self.clock_suspect.set(i64::from(suspect));
     }
 
     /// Forgets a Sync that is gone.
