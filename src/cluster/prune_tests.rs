@@ -36,7 +36,8 @@ impl Server {
 }
 
 fn status(code: u16, reason: &str) -> Value {
-    json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason})
+    // As the API server says it of an object; of a path that it does not serve it says it otherwise.
+    json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "details": {"name": "a", "kind": "configmaps"}})
 }
 
 fn owner() -> Owner {

@@ -31,7 +31,7 @@ pub enum Trouble {
     Changed,
     /// The record of what is applied is not as whoever made the plan left it.
     #[error(
-        "the Warrant is not as this agent left it: another agent is at work, or somebody wrote it. Nothing is deleted"
+        "the Warrant is not as this agent left it: another agent is at work, or somebody wrote it. Nothing more is changed"
     )]
     Superseded,
     /// Every field that is refused is one that cannot be changed once it is set.
