@@ -44,17 +44,7 @@ pub(super) fn object_name<'de, D: Deserializer<'de>>(from: D) -> Result<String, 
     )))
 }
 
-/// The same where it may be absent.
-///
-/// # Errors
-/// It is no DNS subdomain.
-pub(super) fn maybe_object_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    struct Named(#[serde(deserialize_with = "object_name")] String);
-    Ok(Option::<Named>::deserialize(from)?.map(|Named(name)| name))
-}
-
-/// Whether `text` is a DNS subdomain (RFC 1123), as names of Secrets, ConfigMaps and ServiceAccounts are.
+/// Whether `text` is a DNS subdomain (RFC 1123), as names of Secrets and ConfigMaps are.
 fn is_object_name(text: &str) -> bool {
     let alphanumeric = |c: &u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let all = text.bytes().all(|c| alphanumeric(&c) || matches!(c, b'-' | b'.'));
@@ -79,7 +69,6 @@ mod tests {
             let key = sync("decryption", json!({"provider": "sops", "secretRef": {"name": bad}}));
             assert!(key.unwrap_err().to_string().contains("is no object's name"), "{bad}");
             assert!(sync("dependsOn", json!([{"name": bad}])).is_err(), "{bad}");
-            assert!(sync("serviceAccountName", json!(bad)).is_err(), "{bad}");
             assert!(sync("repository", json!(bad)).is_err(), "{bad}");
             let variables = json!({"substituteFrom": [{"kind": "Secret", "name": bad}]});
             assert!(sync("postBuild", variables).is_err(), "{bad}");

@@ -73,8 +73,8 @@ pub struct SyncSpec {
     #[schemars(length(max = 64))]
     pub depends_on: Vec<LocalName>,
     /// ServiceAccount of this namespace whose rights are used for every request; the namespace's `default` where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::names::maybe_object_name")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
     /// With which keys encrypted files are opened; without it an encrypted file refuses the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
