@@ -72,6 +72,11 @@ impl<'a> History<'a> {
         Ok(())
     }
 
+    /// Counts the reading of `bytes` of object `id`.
+    pub(super) fn step_over(&self, id: &Oid, bytes: usize) -> Judgement<()> {
+        self.step(id, bytes as u64 / STEP_BYTES)
+    }
+
     /// The commit, read strictly.
     pub(super) fn commit(&self, id: &Oid) -> Judgement<payload::Commit> {
         let raw = self.read(id, payload::MAX_COMMIT)?;
@@ -89,7 +94,7 @@ impl<'a> History<'a> {
         // What is too large for the steps left need not be read to see that.
         let limit = (self.steps_left.get() + 1).saturating_mul(STEP_BYTES).min(MAX_OBJECT);
         let raw = self.read(id, limit)?;
-        self.step(id, raw.len() as u64 / STEP_BYTES)?;
+        self.step_over(id, raw.len())?;
         let links = payload::links(&raw, self.objects.algorithm()).map_err(|fault| fault.at(*id))?;
         self.parents.set(self.parents.get() + links.1.len());
         if self.parents.get() > MAX_PARENTS {

@@ -8,20 +8,25 @@ use super::Reason;
 use super::allowed_signers::{AllowedSigners, MAX_FILE};
 use super::entries::{self, Mode};
 use super::fault::{Fault, Judgement};
-use super::history::{History, MAX_OBJECT};
+use super::history::History;
 use crate::git::{Kind, Oid};
 use crate::model::RepoPath;
 
-/// Reads signers files out of trees; each content is read once.
+/// Upper bound on a folder on the way to the file, in bytes: one of a hundred thousand files has some five million.
+const MAX_FOLDER: u64 = 8 << 20;
+
+/// Reads signers files out of trees; each folder and each content is read once.
 pub(super) struct SignersFile<'a> {
     history: &'a History<'a>,
     path: &'a RepoPath,
+    /// What lies on the way to the file, by folder and how deep that lies.
+    found: RefCell<HashMap<(Oid, usize), Judgement<Option<(Mode, Oid)>>>>,
     read: RefCell<HashMap<Oid, Judgement<Rc<AllowedSigners>>>>,
 }
 
 impl<'a> SignersFile<'a> {
     pub(super) fn new(history: &'a History<'a>, path: &'a RepoPath) -> Self {
-        Self { history, path, read: RefCell::default() }
+        Self { history, path, found: RefCell::default(), read: RefCell::default() }
     }
 
     /// The signers that `tree` holds; `None` where the file is not there, or is no plain file.
@@ -58,24 +63,40 @@ impl<'a> SignersFile<'a> {
     }
 
     fn blob(&self, tree: &Oid) -> Judgement<Option<Oid>> {
-        let objects = self.history.objects();
         let mut at = *tree;
-        let mut parts = self.path.as_str().split('/').peekable();
-        while let Some(part) = parts.next() {
-            let raw = objects.read(&at, MAX_OBJECT)?;
-            if raw.kind != Kind::Tree {
-                return Ok(None);
-            }
-            let listed = entries::entries(&raw.bytes, objects.algorithm());
-            let listed = listed.map_err(|what| Fault::new(Reason::UnsafeTree, what))?;
-            let Some(entry) = listed.into_iter().find(|entry| entry.name == part) else { return Ok(None) };
-            match (entry.mode, parts.peek().is_some()) {
-                (Mode::Folder, true) => at = entry.id,
-                (Mode::File | Mode::Executable, false) => return Ok(Some(entry.id)),
-                (Mode::Folder | Mode::File | Mode::Executable | Mode::Link | Mode::Gitlink, _) => return Ok(None),
+        let mut parts = self.path.as_str().split('/').enumerate().peekable();
+        while let Some((depth, part)) = parts.next() {
+            match (self.entry(&at, depth, part)?, parts.peek().is_some()) {
+                (Some((Mode::Folder, id)), true) => at = id,
+                (Some((Mode::File | Mode::Executable, id)), false) => return Ok(Some(id)),
+                (None | Some((Mode::Folder | Mode::File | Mode::Executable | Mode::Link | Mode::Gitlink, _)), _) => {
+                    return Ok(None);
+                }
             }
         }
         Ok(None)
+    }
+
+    /// What `part` of the path, the one at `depth`, is in folder `tree`.
+    fn entry(&self, tree: &Oid, depth: usize, part: &str) -> Judgement<Option<(Mode, Oid)>> {
+        if let Some(found) = self.found.borrow().get(&(*tree, depth)) {
+            return found.clone();
+        }
+        let found = self.find(tree, part);
+        self.found.borrow_mut().insert((*tree, depth), found.clone());
+        found
+    }
+
+    fn find(&self, tree: &Oid, part: &str) -> Judgement<Option<(Mode, Oid)>> {
+        let objects = self.history.objects();
+        let raw = objects.read(tree, MAX_FOLDER)?;
+        self.history.step_over(tree, raw.bytes.len())?;
+        if raw.kind != Kind::Tree {
+            return Ok(None);
+        }
+        let listed = entries::entries(&raw.bytes, objects.algorithm());
+        let listed = listed.map_err(|what| Fault::new(Reason::UnsafeTree, what))?;
+        Ok(listed.into_iter().find(|entry| entry.name == part).map(|entry| (entry.mode, entry.id)))
     }
 
     fn of_blob(&self, blob: &Oid) -> Judgement<Rc<AllowedSigners>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::fault::Judgement;
-use super::tree::{is_within, unsafe_tree};
+use super::tree::{MAX_PATH, is_within, unsafe_tree};
 use crate::git::Oid;
 use crate::model::RepoPath;
 
@@ -43,18 +43,28 @@ pub(super) fn resolve(
             let fact = format!("link `{}` leaves the applied folder {applied}", link.escape_debug());
             return Err(unsafe_tree(fact));
         }
+        let mut show = |as_path: String, path: &str, id: &Oid| {
+            if as_path.len() > MAX_PATH {
+                return Err(unsafe_tree(format!(
+                    "link `{}` shows a path of more than {MAX_PATH} bytes",
+                    link.escape_debug()
+                )));
+            }
+            shown.insert(as_path, way(path, id));
+            if shown.len() > MAX_SHOWN_AGAIN {
+                return Err(unsafe_tree(format!("links show more than {MAX_SHOWN_AGAIN} files again")));
+            }
+            Ok(())
+        };
         if let Some(id) = files.get(&end) {
-            shown.insert(link.clone(), way(&end, id));
+            show(link.clone(), &end, id)?;
         }
         let below = if end.is_empty() { String::new() } else { format!("{end}/") };
         // A folder that holds its own link would show itself without end.
         if !link.starts_with(&below) {
             for (path, id) in files.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below)) {
-                shown.insert(format!("{link}/{}", &path[below.len()..]), way(path, id));
+                show(format!("{link}/{}", &path[below.len()..]), path, id)?;
             }
-        }
-        if shown.len() > MAX_SHOWN_AGAIN {
-            return Err(unsafe_tree(format!("links show more than {MAX_SHOWN_AGAIN} files again")));
         }
     }
     Ok(shown)
@@ -112,6 +122,24 @@ mod tests {
         let links = [("a/b/link", target), ("dir", "a/b"), ("up", ".."), ("x", "y"), ("y", "x")];
         let links = links.map(|(link, target)| (link.to_owned(), target.to_owned())).into();
         follow("a/b/link", target, &links).ok().map(|(end, _)| end)
+    }
+
+    #[test]
+    fn what_links_show_again_is_bounded_in_length_and_number() {
+        let id = "4f1c2d9e00112233445566778899aabbccddeeff".parse().unwrap();
+        let shown = |folder: &str, count: usize, links: &[&str]| {
+            let files = (0..count).map(|number| (format!("{folder}/{number}"), id)).collect();
+            let links = links.iter().map(|link| ((*link).to_owned(), folder.to_owned())).collect();
+            resolve(&files, &links, None).map(|shown| shown.len()).map_err(|fault| fault.fact)
+        };
+        let too_many = Err("links show more than 100000 files again".to_owned());
+        assert_eq!(shown("d", 1_000, &["a", "b", "c"]), Ok(3_000));
+        assert_eq!(shown("d", 60_000, &["a"]), Ok(60_000));
+        assert_eq!(shown("d", 60_000, &["a", "b"]), too_many);
+        assert_eq!(shown("d", 60_000, &["a", "b", "c", "e", "f", "g", "h", "i", "j", "k"]), too_many);
+        let (link, longer) = ("x".repeat(4094), "x".repeat(4095));
+        assert_eq!(shown("d", 1, &[&link]), Ok(1));
+        assert!(shown("d", 1, &[&longer]).is_err_and(|fact| fact.ends_with("shows a path of more than 4096 bytes")));
     }
 
     #[test]

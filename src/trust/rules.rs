@@ -121,9 +121,8 @@ impl<'a> Rules<'a> {
     fn signed_by(&self, commit: &Commit) -> Judgement<Signer> {
         let date = commit.committer.date;
         let Some(file) = &self.signers_file else { return self.listed(&commit.signed, date) };
-        if commit.signed.signature.is_none() {
-            return Err(Fault::new(Reason::Unsigned, "it is not signed"));
-        }
+        // The files of up to 64 parents are looked for for who may be listed there alone.
+        signature::refuse_hopeless(&commit.signed, date, self.now, self.policy)?;
         let mut judges = file.of_parents(&commit.parents)?;
         // Where nobody judged the parents they must not hand out trust by themselves.
         if self.parents_are_unjudged() {

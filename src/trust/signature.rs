@@ -9,6 +9,7 @@ use super::payload::Signed;
 use super::policy::Policy;
 use super::signer::Signer;
 use super::ssh;
+use super::sshsig::SshSig;
 
 /// Whose signatures count.
 #[derive(Clone, Copy)]
@@ -25,9 +26,8 @@ pub(super) fn judge(
     policy: &Policy,
     believed: Believed<'_>,
 ) -> Judgement<Signer> {
-    let armor = object.signature.as_ref().ok_or_else(|| Fault::new(Reason::Unsigned, "it is not signed"))?;
     let payload = &object.payload;
-    let signer = match envelope::open(armor)? {
+    let signer = match open(object)? {
         Envelope::Ssh(bytes) => {
             let (revoked, no_touch) = (&policy.revoked, &policy.no_touch_allowed);
             ssh::judge(&bytes, payload, date, believed.allowed, revoked, no_touch)?
@@ -38,4 +38,19 @@ pub(super) fn judge(
         return Err(Fault::new(Reason::RevokedKey, format!("{} may sign nothing any more", signer.names.join(","))));
     }
     Ok(signer)
+}
+
+/// Refuses what nobody listed in the repository can have made, before anybody reads there who is listed.
+pub(super) fn refuse_hopeless(object: &Signed, date: i64, now: i64, policy: &Policy) -> Judgement<()> {
+    match open(object)? {
+        Envelope::Ssh(bytes) => SshSig::read(&bytes).map(drop),
+        Envelope::OpenPgp(bytes) => {
+            openpgp::judge(&bytes, &object.payload, date, now, policy.skew, &Certificates::default()).map(drop)
+        }
+    }
+}
+
+fn open(object: &Signed) -> Judgement<Envelope> {
+    let armor = object.signature.as_ref().ok_or_else(|| Fault::new(Reason::Unsigned, "it is not signed"))?;
+    envelope::open(armor)
 }

@@ -174,6 +174,7 @@ impl Subject<'_> {
     /// Which commits are new. Below a head that nobody who counts has signed, not much is walked to find out.
     fn range(&self, rules: &Rules<'_>, tag: Option<&super::payload::Tag>) -> Judgement<Range> {
         let head = &self.commit.head;
+        self.history.allow(MAX_STEPS_BELOW_DOUBT);
         let signed = match tag {
             Some(tag) => rules.tagger(tag).map_err(|fault| fault.at(self.commit.tag.unwrap_or(*head))),
             None => rules.signer(head).map_err(|fault| fault.at(*head)),
@@ -181,6 +182,10 @@ impl Subject<'_> {
         // What is pinned, applied or chosen by the administrator is asked for no signature.
         let chosen = [Some(&self.policy.root), self.base.applied.as_ref(), self.policy.rollback_to.as_ref()];
         let doubt = signed.err().filter(|_| !chosen.contains(&Some(head)));
+        // What the signature is judged by takes too long to find.
+        if let Some(doubt) = doubt.as_ref().filter(|doubt| doubt.reason == Reason::LimitExceeded) {
+            return Err(doubt.clone());
+        }
         self.history.allow(if doubt.is_some() { MAX_STEPS_BELOW_DOUBT } else { MAX_STEPS });
         let range = range::decide(self.history, self.policy, head, self.base);
         self.history.allow(MAX_STEPS);

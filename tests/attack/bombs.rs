@@ -1,7 +1,7 @@
 //! A few objects that look like a million: whoever may push, with or without a key, keeps nobody busy and fills no memory.
 
 use gitwarrant::git::{Commit, Fetched, Oid};
-use gitwarrant::trust::{Base, PathRuleText, Policy, PolicyInput, Reason, Refusal, SignersText, verify};
+use gitwarrant::trust::{Base, Mode, PathRuleText, Policy, PolicyInput, Reason, Refusal, SignersText, verify};
 use jiff::Timestamp;
 use ssh_key::PrivateKey;
 
@@ -221,4 +221,34 @@ fn a_move_is_followed_however_much_else_was_changed() {
     assert_eq!(scene.merged(trees, &scene.forge), Ok(()));
     let bent = [trees[0], trees[1], trees[0]];
     assert_eq!(scene.merged(bent, &scene.forge), Err(Reason::SignerNotAllowedForChange));
+}
+
+#[test]
+fn who_may_have_signed_is_not_looked_for_in_a_hundred_large_folders() {
+    let mut scene = Scene::new();
+    let allowed = scene.policy.signers.remove(0).allowed_signers.unwrap();
+    scene.policy.in_repository = Some("signers".into());
+    let (file, blob) = (scene.loom.blob(allowed.as_bytes()), scene.loom.blob(b"x"));
+    let with_file =
+        |entries: Vec<u8>| scene.loom.raw_tree([&entries[..], b"100644 signers\0", file.as_bytes()].concat());
+    let root_tree = with_file(Vec::new());
+    let root = scene.commit(root_tree, &[], 0, None);
+    scene.policy.root = root.to_string();
+    let parents: Vec<Oid> = (0..45)
+        .map(|number| {
+            let entry = |at: usize| [format!("100644 {at:05}{number:04000}\0").as_bytes(), blob.as_bytes()].concat();
+            scene.commit(with_file((0..250).flat_map(entry).collect()), &[root], HOUR, None)
+        })
+        .collect();
+    let thread = Thread { tree: root_tree, parents: &parents, date: THEN + 2 * HOUR, message: "bomb" };
+    let mallory = private(&Signers::new().ssh_key("mallory", "ed25519"));
+    let verdict = |scene: &Scene, head| scene.judge(head).unwrap_err().reason();
+    assert_eq!(verdict(&scene, scene.loom.commit(&thread, Some(&mallory))), Reason::LimitExceeded);
+    let few = Thread { parents: &parents[..5], ..thread };
+    assert_eq!(verdict(&scene, scene.loom.commit(&few, Some(&mallory))), Reason::Unsigned, "its parents");
+    scene.policy.mode = Mode::Head;
+    assert_eq!(verdict(&scene, scene.loom.commit(&few, Some(&mallory))), Reason::UnknownSigner);
+    assert_eq!(verdict(&scene, scene.loom.commit(&thread, Some(&mallory))), Reason::LimitExceeded);
+    let junk = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n";
+    assert_eq!(verdict(&scene, scene.loom.signed(&thread, junk)), Reason::MalformedSignature, "no folder is read");
 }
