@@ -168,11 +168,12 @@ fn admitted<O: Origin>(rendered: &Rendered<O>, before: &str, talk: &mut dyn Writ
         match policy::check(rendered, &limits) {
             Ok(()) => return Outcome::Fine,
             Err(policy::Errors::Refused(errors)) => {
-                for policy::Error { object, place, refusal } in &errors {
+                for policy::Error { object, place, refusal, more } in &errors {
+                    let more = if *more > 0 { format!(" (and {more} more)") } else { String::new() };
                     drop(if refusal.shows_a_secret() {
-                        writeln!(talk, "error[{}]: {before}{place}: {object}: {refusal}", refusal.code())
+                        writeln!(talk, "error[{}]: {before}{place}: {object}: {refusal}{more}", refusal.code())
                     } else {
-                        writeln!(talk, "warning: {before}{place}: {object}: the agent refuses this: {refusal}")
+                        writeln!(talk, "warning: {before}{place}: {object}: the agent refuses this: {refusal}{more}")
                     });
                 }
                 let shows = errors.iter().any(|error| error.refusal.shows_a_secret());
@@ -190,6 +191,9 @@ fn refused(before: &str, console: Console<'_>, errors: &kustomize::Errors) -> Ou
     for error in errors.iter() {
         let before = if error.place().is_some() { before } else { "" };
         drop(writeln!(console.talk, "error[{}]: {before}{error}", error.code().as_str()));
+    }
+    if errors.more() > 0 {
+        drop(writeln!(console.talk, "and {} more", errors.more()));
     }
     Outcome::Finding
 }

@@ -121,9 +121,9 @@ impl Budget {
         specs.iter().try_for_each(|spec| self.entry(spec.path.len()))
     }
 
-    /// For a kustomization with a text of `bytes`, taken apart; a short one is for nothing, as it may be read often.
+    /// For a kustomization with a text of `bytes`, taken apart; little for a short one, as it may be read often.
     pub fn kustomization(&self, bytes: usize) -> Result<(), Error> {
         const SHORT: usize = 64 << 10;
-        self.take(16 * bytes.saturating_sub(SHORT))
+        self.take(4 * bytes + 16 * bytes.saturating_sub(SHORT))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::{Class, Place, RepoPath};
 
-use super::written::{self, About};
+use super::written::{About, Lines};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Code {
 impl Error {
     /// `what` says what was expected, what was found and what to do; never a sealed value.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
-        Self { code, place: None, object: None, field: Vec::new(), what: what.into(), about: None }
+        Self { code, place: None, object: None, field: Vec::new(), what: clipped(what.into(), WHAT), about: None }
     }
 
     /// A YAML error in `file`.
@@ -162,12 +162,12 @@ impl Error {
         self
     }
 
-    /// Finds its line in `text`, the kustomization at `file`, if it says what of it it is about.
+    /// Finds its line in the kustomization at `file`, if it says what of it it is about.
     #[must_use]
-    pub fn found_in(mut self, text: &str, file: &RepoPath) -> Self {
+    pub fn found_in(mut self, lines: &Lines, file: &RepoPath) -> Self {
         // The fields that a Sync lays over a kustomization are in no file.
         if let Some(about) = self.about.take().filter(|_| !file.is_root()) {
-            self.place = Some(Place { file: file.clone(), line: written::line(text, &about) });
+            self.place = Some(Place { file: file.clone(), line: lines.find(&about) });
         }
         self
     }
@@ -175,14 +175,14 @@ impl Error {
     /// Says of which object, unless that is known already.
     #[must_use]
     pub fn of(mut self, object: impl std::fmt::Display) -> Self {
-        self.object.get_or_insert_with(|| object.to_string());
+        self.object.get_or_insert_with(|| clipped(object.to_string(), NAME));
         self
     }
 
     /// Says in which field; called from the inside outwards.
     #[must_use]
     pub fn within(mut self, name: &str) -> Self {
-        self.field.insert(0, name.to_owned());
+        self.field.insert(0, clipped(name.to_owned(), NAME));
         self
     }
 
@@ -226,19 +226,66 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Everything that is wrong, the first cause first; never empty.
-#[derive(Debug)]
-pub struct Errors(Vec<Error>);
+/// Longest text of a message about what is wrong, in bytes: it may repeat what is written, and that may be long.
+const WHAT: usize = 1_000;
 
-impl Errors {
-    /// `errors`, unless there is none.
-    pub fn unless_empty(errors: Vec<Error>) -> Result<(), Self> {
-        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
+/// Longest name in a message, in bytes.
+const NAME: usize = 300;
+
+/// Errors of one refusal that are told one by one.
+const TOLD: usize = 100;
+
+fn clipped(mut text: String, length: usize) -> String {
+    if text.len() > length {
+        let end = (0..=length).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// Errors while they are found.
+#[derive(Debug, Default)]
+pub struct Found {
+    told: Vec<Error>,
+    more: usize,
+}
+
+impl Found {
+    /// Adds one.
+    pub fn push(&mut self, error: Error) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.told.push(error);
+        }
     }
 
-    /// Each of them.
+    /// Whether no more are told.
+    pub fn is_full(&self) -> bool {
+        self.told.len() >= TOLD
+    }
+
+    /// The refusal, if anything was found.
+    pub fn into_result(self) -> Result<(), Errors> {
+        if self.told.is_empty() { Ok(()) } else { Err(Errors(self)) }
+    }
+}
+
+/// Everything that is wrong, the first cause first; never empty.
+#[derive(Debug)]
+pub struct Errors(Found);
+
+impl Errors {
+    /// Each of them, up to a hundred.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
-        self.0.iter()
+        self.0.told.iter()
+    }
+
+    /// How many more there are.
+    pub fn more(&self) -> usize {
+        self.0.more
     }
 
     /// Who has to act: whoever wrote the files.
@@ -248,25 +295,28 @@ impl Errors {
 
     /// The code of the first cause.
     pub fn code(&self) -> &'static str {
-        self.0.first().map_or("limit", |error| error.code.as_str())
+        self.0.told.first().map_or("limit", |error| error.code.as_str())
     }
 }
 
 impl From<Error> for Errors {
     fn from(error: Error) -> Self {
-        Self(vec![error])
+        Self(Found { told: vec![error], more: 0 })
     }
 }
 
 impl std::fmt::Display for Errors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (number, error) in self.0.iter().enumerate() {
+        for (number, error) in self.iter().enumerate() {
             if number > 0 {
                 f.write_str("\n")?;
             }
             write!(f, "{error}")?;
         }
-        Ok(())
+        match self.0.more {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
     }
 }
 

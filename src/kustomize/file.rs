@@ -10,6 +10,7 @@ use super::entry::{
 use super::error::{Code, Error};
 use super::form::Form;
 use super::tree::{Leaf, Tag, Tree};
+use super::written::Lines;
 
 /// The names that a kustomization file may have.
 pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -72,7 +73,7 @@ impl Kustomization {
         }
         let mut form = Form::new("kustomization", tree, &place)?;
         let read = Self::take(&mut form).and_then(|kustomization| form.done().map(|()| kustomization));
-        let kustomization = read.map_err(|error| error.found_in(text, path))?;
+        let kustomization = read.map_err(|error| error.found_in(&Lines::of(text), path))?;
         if kustomization.is_empty() {
             return Err(Error::new(Code::EmptyKustomization, "the kustomization is empty").at(place));
         }

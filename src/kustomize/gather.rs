@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use crate::model::RepoPath;
 use crate::trust::{Origin, Sources, Tree, TreeError};
 
-use super::error::{Code, Error, Errors};
+use super::error::{Code, Error, Errors, Found};
 use super::file::Kustomization;
 use super::layer::Layer;
 use super::layout::{Folder, Target, inline, named_files};
 use super::options::{Options, PlainFolders};
 use super::plugin;
 use super::source::Documents;
-use super::written::About;
+use super::written::{About, Lines};
 
 /// Follows every path from the kustomization in `path`, and closes the set of files.
 ///
@@ -37,7 +37,9 @@ pub fn gather_under<O: Origin>(
         wanted: BTreeSet::new(),
         done: BTreeSet::new(),
         chain: Vec::new(),
-        errors: Vec::new(),
+        errors: Found::default(),
+        lines: None,
+        looked_through: BTreeSet::new(),
     };
     if !path.is_root() && !tree.is_folder(path) {
         let place = crate::model::Place { file: path.clone(), line: 0 };
@@ -46,7 +48,7 @@ pub fn gather_under<O: Origin>(
     walk.start(path);
     walk.components(path, &layer.components()?);
     let Walk { wanted, errors, .. } = walk;
-    Errors::unless_empty(errors)?;
+    errors.into_result()?;
     tree.close(&wanted).map_err(|error| {
         let code = if matches!(error, TreeError::TooMuch { .. }) { Code::Limit } else { Code::MissingFile };
         Error::new(code, error.to_string()).into()
@@ -63,7 +65,11 @@ struct Walk<'a, O: Origin> {
     done: BTreeSet<RepoPath>,
     /// The folders on the way here.
     chain: Vec<RepoPath>,
-    errors: Vec<Error>,
+    errors: Found,
+    /// The kustomization that the last error was about.
+    lines: Option<(RepoPath, Lines)>,
+    /// Configurations that have been looked through, with the folder whose kustomization names them.
+    looked_through: BTreeSet<(RepoPath, RepoPath)>,
 }
 
 impl<O: Origin> Walk<'_, O> {
@@ -167,12 +173,20 @@ impl<O: Origin> Walk<'_, O> {
 
     /// An error about a path, at the line of the kustomization that names it.
     fn listed(&mut self, folder: &Folder<'_>, written: &str, error: Error) {
-        let file = folder.kustomization().ok().flatten();
-        let text = file.and_then(|file| Some((String::from_utf8(self.tree.read(&file).ok()?.clone()).ok()?, file)));
-        self.errors.push(match text {
-            Some((text, file)) => error.about(About::Entry(written.to_owned())).found_in(&text, &file),
-            None => error,
-        });
+        // A text is taken apart once, and not for what is not told.
+        if !self.errors.is_full()
+            && let Some(file) = folder.kustomization().ok().flatten()
+        {
+            if self.lines.as_ref().is_none_or(|(known, _)| *known != file) {
+                let text = self.tree.read(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                self.lines = Some((file.clone(), Lines::of(&text.unwrap_or_default())));
+            }
+            if let Some((_, lines)) = &self.lines {
+                self.errors.push(error.about(About::Entry(written.to_owned())).found_in(lines, &file));
+                return;
+            }
+        }
+        self.errors.push(error);
     }
 
     fn resource(&mut self, folder: &Folder<'_>, written: &str) {
@@ -188,6 +202,8 @@ impl<O: Origin> Walk<'_, O> {
     fn plugin_resource(&mut self, folder: &Folder<'_>, written: &str) {
         let tree = self.tree;
         match folder.target(written, &|path| tree.is_folder(path)) {
+            Ok(Target::File(path) | Target::Folder(path))
+                if !self.looked_through.insert((folder.path.clone(), path.clone())) => {}
             Ok(Target::File(path)) => {
                 let documents = tree.read(&path).ok().and_then(|bytes| Documents::from_bytes(&bytes, &path).ok());
                 self.wanted.insert(path);
@@ -202,6 +218,9 @@ impl<O: Origin> Walk<'_, O> {
                 let manifests: Vec<RepoPath> =
                     self.wanted.iter().filter(|file| file.is_within(&path)).cloned().collect();
                 for file in manifests {
+                    if !self.looked_through.insert((folder.path.clone(), file.clone())) {
+                        continue;
+                    }
                     let documents = tree.read(&file).ok().and_then(|bytes| Documents::from_bytes(&bytes, &file).ok());
                     if let Some(documents) = documents {
                         self.optional(folder, &documents);

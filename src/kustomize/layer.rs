@@ -7,7 +7,7 @@ use crate::model::RepoPath;
 use super::bounds::Budget;
 use super::entry::Image;
 use super::envsubst::{Evaluator, Variables};
-use super::error::{Code, Error, Errors};
+use super::error::{Code, Error, Errors, Found};
 use super::file::Kustomization;
 use super::resource::Resource;
 use super::structured;
@@ -91,7 +91,7 @@ impl Layer {
     pub(super) fn finish(&self, resources: &mut [Resource], budget: &Budget) -> Result<(), Errors> {
         if let Some(variables) = &self.variables {
             let mut evaluator = Evaluator::new(variables);
-            let mut errors = Vec::new();
+            let mut errors = Found::default();
             for resource in resources.iter_mut() {
                 let disabled = Some("disabled");
                 if resource.label(SUBSTITUTE) == disabled || resource.annotation(SUBSTITUTE) == disabled {
@@ -106,7 +106,7 @@ impl Layer {
                     errors.push(error.of(id).at(resource.place.clone()));
                 }
             }
-            Errors::unless_empty(errors)?;
+            errors.into_result()?;
         }
         for resource in resources {
             for (what, pairs) in [("labels", &self.labels), ("annotations", &self.annotations)] {

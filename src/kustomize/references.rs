@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::bounds::Budget;
 use super::entry::FieldSpec;
-use super::error::{Code, Error};
+use super::error::{Code, Error, Found};
 use super::fields::{Config, Create, not_scalar};
 use super::resource::Resource;
 use super::select::{Gvk, Id, NO_NAMESPACE};
@@ -28,9 +28,9 @@ struct Index<'a> {
 }
 
 /// Follows every rename. An object that was never renamed is not looked for: its references are right already.
-pub fn fix(config: &Config, resources: &mut [Resource], budget: &Budget) -> Result<Vec<Error>, Error> {
+pub fn fix(config: &Config, resources: &mut [Resource], budget: &Budget) -> Result<Found, Error> {
     let index = Index::new(resources, budget)?;
-    let mut errors = Vec::new();
+    let mut errors = Found::default();
     for resource in resources.iter_mut() {
         let original = resource.original_id().gvk;
         let referrer = Referrer::new(resource)?;

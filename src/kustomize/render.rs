@@ -7,7 +7,7 @@ use crate::trust::Origin;
 use super::accumulate::Session;
 use super::accumulator::Accumulator;
 use super::entry::Sort;
-use super::error::{Code, Error, Errors};
+use super::error::{Code, Error, Errors, Found};
 use super::file::{Kustomization, NAMES};
 use super::gather::plain_folder;
 use super::layer::Layer;
@@ -142,7 +142,7 @@ fn objects<O: Origin>(
     let Accumulator { mut resources, config, vars, .. } =
         session.accumulate(path, kustomization, Accumulator::default())?;
     add_hashes(&mut resources)?;
-    Errors::unless_empty(references::fix(&config, &mut resources, &session.budget)?)?;
+    references::fix(&config, &mut resources, &session.budget)?.into_result()?;
     substitute::resolve(&vars, &config, &mut resources, &session.budget)?;
     resources.retain(|resource| !is_local(resource));
     match (&sort, options.order) {
@@ -152,7 +152,7 @@ fn objects<O: Origin>(
     }
     origin::finish(&wanted, &mut resources);
     layer.finish(&mut resources, &session.budget)?;
-    let mut errors = Vec::new();
+    let mut errors = Found::default();
     let mut objects = Vec::with_capacity(resources.len());
     for resource in resources {
         let telling = resource.telling;
@@ -166,7 +166,7 @@ fn objects<O: Origin>(
             Err(error) => errors.push(error),
         }
     }
-    Errors::unless_empty(errors)?;
+    errors.into_result()?;
     Ok(objects)
 }
 

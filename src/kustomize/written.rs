@@ -18,14 +18,24 @@ pub enum About {
     Entry(String),
 }
 
-/// The line of it in `text`, counted from 1; 0 where it is not found.
-pub fn line(text: &str, about: &About) -> usize {
-    let Some(root) = first(text) else { return 0 };
-    let found = match about {
-        About::Field { of, name } => field(&root, of, name, of == "kustomization"),
-        About::Entry(text) => entry(&root, text),
-    };
-    found.and_then(|line| usize::try_from(line).ok()).unwrap_or_default()
+/// A text that has been taken apart, for looking up lines in it.
+pub struct Lines(Option<Raw>);
+
+impl Lines {
+    /// Those of a kustomization.
+    pub fn of(text: &str) -> Self {
+        Self(first(text))
+    }
+
+    /// The line of it, counted from 1; 0 where it is not found.
+    pub fn find(&self, about: &About) -> usize {
+        let Some(root) = &self.0 else { return 0 };
+        let found = match about {
+            About::Field { of, name } => field(root, of, name, of == "kustomization"),
+            About::Entry(text) => entry(root, text),
+        };
+        found.and_then(|line| usize::try_from(line).ok()).unwrap_or_default()
+    }
 }
 
 /// Fields at the top that are there more than once: name, first line and last line.
@@ -98,7 +108,7 @@ fn entry(raw: &Raw, wanted: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{About, line, twice};
+    use super::{About, Lines, twice};
 
     const TEXT: &str = "\
 namespace: a
@@ -114,13 +124,14 @@ nmePrefix: c
 
     #[test]
     fn fields_and_entries_have_their_lines() {
-        let field = |of: &str, name: &str| line(TEXT, &About::Field { of: of.to_owned(), name: name.to_owned() });
+        let lines = Lines::of(TEXT);
+        let field = |of: &str, name: &str| lines.find(&About::Field { of: of.to_owned(), name: name.to_owned() });
         assert_eq!(field("kustomization", "nmePrefix"), 9);
         assert_eq!(field("configMapGenerator", "option"), 7);
         assert_eq!(field("secretGenerator", "option"), 0);
-        let entry = |text: &str| line(TEXT, &About::Entry(text.to_owned()));
+        let entry = |text: &str| lines.find(&About::Entry(text.to_owned()));
         assert_eq!([entry("a.yaml"), entry("z.txt"), entry("resources")], [3, 6, 0]);
-        assert_eq!(line("a: [", &About::Entry("a".to_owned())), 0);
+        assert_eq!(Lines::of("a: [").find(&About::Entry("a".to_owned())), 0);
     }
 
     #[test]

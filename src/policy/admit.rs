@@ -6,10 +6,9 @@ use crate::kustomize::Rendered;
 use crate::model::{Key, Object, Place};
 use crate::trust::Origin;
 
+use super::refusals::Refusals;
 use super::taint::Size;
-use super::{
-    Error, Errors, Handling, Limits, OwnObjects, PlainSecrets, Refusal, names, own, string_data, strip, taint,
-};
+use super::{Errors, Handling, Limits, OwnObjects, PlainSecrets, Refusal, names, own, string_data, strip, taint};
 
 /// Objects that every rule of policy has passed. Holds secrets: neither `Debug` nor `Clone`.
 pub struct Admitted<O: Origin> {
@@ -97,7 +96,7 @@ pub(crate) fn admit_all(objects: Vec<Object>, limits: &Limits) -> Result<Vec<Ite
     for object in objects {
         let place = object.place().clone();
         let key = object.key();
-        let mut refusals = Vec::new();
+        let mut refusals = Refusals::default();
         let item = admit_one(object, limits, &mut size, &mut refusals);
         // By resource, not by version: `v1` and `v1beta1` of a kind are the same object in the cluster.
         let resource = (key.group.clone(), key.kind.clone(), key.namespace.clone(), key.name.clone());
@@ -107,7 +106,7 @@ pub(crate) fn admit_all(objects: Vec<Object>, limits: &Limits) -> Result<Vec<Ite
             seen.insert(resource, place.clone());
         }
         items.extend(item);
-        errors.extend(refusals.into_iter().map(|refusal| Error { object: key.clone(), place: place.clone(), refusal }));
+        refusals.of(&key, &place, &mut errors);
         if size.leaves > limits.leaves {
             return Err(Errors::TooLarge { what: "leaves", limit: limits.leaves });
         }
@@ -118,7 +117,7 @@ pub(crate) fn admit_all(objects: Vec<Object>, limits: &Limits) -> Result<Vec<Ite
     if errors.is_empty() { Ok(items) } else { Err(Errors::Refused(errors)) }
 }
 
-fn admit_one(mut object: Object, limits: &Limits, size: &mut Size, refusals: &mut Vec<Refusal>) -> Option<Item> {
+fn admit_one(mut object: Object, limits: &Limits, size: &mut Size, refusals: &mut Refusals) -> Option<Item> {
     if let Err(refusal) = strip::strip(object.body_mut()) {
         refusals.push(refusal);
     }

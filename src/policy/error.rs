@@ -13,6 +13,8 @@ pub struct Error {
     pub place: Place,
     /// Why it was refused.
     pub refusal: Refusal,
+    /// How many more there are that are not told one by one: of this kind in this object, or in objects after it.
+    pub more: usize,
 }
 
 /// Why an object was refused.
@@ -107,7 +109,8 @@ impl Refusal {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.place, self.object, self.refusal)
+        write!(f, "{}: {}: {}", self.place, self.object, self.refusal)?;
+        if self.more > 0 { write!(f, " (and {} more)", self.more) } else { Ok(()) }
     }
 }
 
@@ -148,8 +151,8 @@ impl fmt::Display for Errors {
                 for (at, error) in all.iter().take(SHOWN).enumerate() {
                     write!(f, "{}{error}", if at == 0 { "" } else { "; " })?;
                 }
-                match all.len().saturating_sub(SHOWN) {
-                    0 => Ok(()),
+                match all.iter().skip(SHOWN).map(|error| 1 + error.more).sum() {
+                    0usize => Ok(()),
                     more => write!(f, "; and {more} more"),
                 }
             }

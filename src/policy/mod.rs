@@ -7,6 +7,7 @@ mod handling;
 mod limits;
 mod names;
 mod own;
+mod refusals;
 mod string_data;
 mod strip;
 mod taint;

@@ -2,13 +2,14 @@
 
 use crate::model::{Key, Map, Node, Scalar, Value};
 
+use super::refusals::Refusals;
 use super::{RESERVED, Refusal};
 
 /// Upper bound on all annotations of an object, in bytes. Source: apimachinery `TotalAnnotationSizeLimitB`.
 const MAX_ANNOTATIONS: usize = 256 << 10;
 
 /// Checks the names of an object.
-pub(super) fn check(key: &Key, body: &Map, refusals: &mut Vec<Refusal>) {
+pub(super) fn check(key: &Key, body: &Map, refusals: &mut Refusals) {
     let mut refuse = |field: &str, problem| refusals.push(Refusal::Malformed { field: field.to_owned(), problem });
     // Names of roles and bindings are path segments (`system:node`, `Admin`); all others are DNS subdomains.
     let good = if key.group == "rbac.authorization.k8s.io" { is_path_segment } else { is_subdomain };
@@ -33,7 +34,7 @@ pub(super) fn check(key: &Key, body: &Map, refusals: &mut Vec<Refusal>) {
     check_pairs(body, "annotations", refusals);
 }
 
-fn check_pairs(body: &Map, what: &'static str, refusals: &mut Vec<Refusal>) {
+fn check_pairs(body: &Map, what: &'static str, refusals: &mut Refusals) {
     let node = body.get("metadata").and_then(|metadata| metadata.at(&[what]));
     let Some(node) = node.filter(|node| !node.is_null()) else { return };
     let mut refuse = |field: String, problem| refusals.push(Refusal::Malformed { field, problem });
@@ -41,7 +42,7 @@ fn check_pairs(body: &Map, what: &'static str, refusals: &mut Vec<Refusal>) {
         return refuse(format!("metadata.{what}"), "must be a mapping");
     };
     let mut total = 0;
-    let mut reserved = Vec::new();
+    let mut reserved = Refusals::default();
     for (name, value) in map.iter() {
         let field = format!("metadata.{what}.{}", shown(name));
         if !is_qualified(name) {
@@ -70,7 +71,7 @@ fn check_pairs(body: &Map, what: &'static str, refusals: &mut Vec<Refusal>) {
     if what == "annotations" && total > MAX_ANNOTATIONS {
         refuse("metadata.annotations".to_owned(), "has more than 256 KiB, the most the API server takes");
     }
-    refusals.append(&mut reserved);
+    refusals.append(reserved);
 }
 
 fn is_reserved(name: &str) -> bool {

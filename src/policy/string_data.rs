@@ -10,6 +10,7 @@ use crate::model::{Key, Map, Node, Scalar, Value};
 use crate::secret::Secret;
 
 use super::Refusal;
+use super::refusals::shown_path;
 
 /// Moves every entry of `stringData` to `data`, where it wins; sealed ones stay sealed.
 ///
@@ -25,7 +26,7 @@ pub(super) fn fold(key: &Key, body: &mut Map) -> Result<(), Refusal> {
     match body.get("stringData") {
         Some(Node::Map(entries)) => {
             if let Some((name, _)) = entries.iter().find(|(_, node)| !is_text(node)) {
-                return Err(malformed(&format!("stringData.{name}"), "must be a text: put it in quotes"));
+                return Err(malformed(&shown_path(["stringData", name]), "must be a text: put it in quotes"));
             }
         }
         Some(node) if node.is_null() => {}

@@ -3,6 +3,7 @@
 use crate::model::{Key, Map, Node, Scalar, Value};
 
 use super::Refusal;
+use super::refusals::{Refusals, shown_path};
 
 /// What was counted on the way.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ pub(super) struct Size {
 }
 
 /// Checks every leaf of `body`.
-pub(super) fn check(key: &Key, body: &Map, size: &mut Size, refusals: &mut Vec<Refusal>) {
+pub(super) fn check(key: &Key, body: &Map, size: &mut Size, refusals: &mut Refusals) {
     if body.get("sops").is_some() {
         refusals.push(Refusal::Encrypted { field: "sops".to_owned() });
     }
@@ -46,7 +47,7 @@ fn walk<'a>(
     name: &'a str,
     node: &'a Node,
     size: &mut Size,
-    refusals: &mut Vec<Refusal>,
+    refusals: &mut Refusals,
 ) {
     path.push(name.to_owned());
     size.text += name.len();
@@ -54,7 +55,7 @@ fn walk<'a>(
         Node::Scalar(Scalar::Sealed(_)) => {
             size.leaves += 1;
             if !(home && path.len() == 2) {
-                refusals.push(Refusal::Sealed { field: path.join(".") });
+                refusals.add("sealed-outside-secret", || Refusal::Sealed { field: shown(path) });
             }
         }
         Node::Scalar(Scalar::Open(value)) => {
@@ -62,7 +63,7 @@ fn walk<'a>(
             if let Value::Text(text) = value {
                 size.text += text.len();
                 if is_ciphertext(text) {
-                    refusals.push(Refusal::Encrypted { field: path.join(".") });
+                    refusals.add("still-encrypted", || Refusal::Encrypted { field: shown(path) });
                 }
             }
         }
@@ -78,6 +79,10 @@ fn walk<'a>(
         }
     }
     path.pop();
+}
+
+fn shown(path: &[String]) -> String {
+    shown_path(path.iter().map(String::as_str))
 }
 
 /// Whether `text` is, or holds, a value as SOPS encrypts it.

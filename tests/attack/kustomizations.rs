@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use gitwarrant::keysource::Keyring;
 use gitwarrant::kustomize::{Options, gather, render};
 use gitwarrant::model::RepoPath;
+use gitwarrant::policy::{Limits, admit};
 use gitwarrant::sops;
 use gitwarrant::trust::Tree;
 
@@ -199,6 +200,22 @@ fn no_transformer_makes_an_object_deeper_than_a_file_may_be() {
     }
 }
 
+/// What is said against folder `app`, by the renderer or by admission.
+fn said(files: Files) -> String {
+    let files = files.into_iter().map(|(path, text)| (RepoPath::parse(&path).unwrap(), text.into_bytes()));
+    let path = RepoPath::parse("app").unwrap();
+    let sources = match gather(Tree::local(files.collect::<BTreeMap<_, _>>()), &path, &Options::AGENT) {
+        Ok(sources) => sources,
+        Err(errors) => return errors.to_string(),
+    };
+    let Ok(keys) = Keyring::read(Vec::new()) else { panic!("no keys are a set of keys") };
+    let Ok(opened) = sops::unseal(sources, &keys) else { return "unseal".to_owned() };
+    match render(opened, &path, &Options::AGENT) {
+        Err(errors) => errors.to_string(),
+        Ok(rendered) => admit(rendered, &Limits::default()).err().map_or_else(String::new, |errors| errors.to_string()),
+    }
+}
+
 /// The same in a process of its own, which has 512 MiB: a failed allocation ends it, and it alone.
 fn refusal_in_little_memory(files: &Files) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -289,6 +306,28 @@ fn no_transformer_multiplies_what_is_read_until_memory_is_gone() {
     ] {
         assert_eq!(refusal_in_little_memory(&files), "limit", "{what}");
     }
+}
+
+#[test]
+fn a_refusal_is_short_whatever_is_wrong() {
+    let key = "k".repeat(1 << 20);
+    let leaves = vec!["'ENC[]'"; 20_000].join(", ");
+    let all = files(&[
+        ("app/kustomization.yaml", "resources: [m.yaml]\n"),
+        ("app/m.yaml", &format!("{MAP}data:\n  ? {key}\n  : [{leaves}]\n")),
+    ]);
+    let text = said(all);
+    assert!(text.contains("is still encrypted by SOPS"), "{text}");
+    assert!(text.ends_with("(and 19990 more)"), "{text}");
+    assert!(text.len() < 8_000, "{} bytes", text.len());
+
+    let entries: Vec<String> = (0..5_000).map(|at| format!("missing{at}-{}", "x".repeat(500))).collect();
+    let text = said(files(&[("app/kustomization.yaml", &format!("resources: [{}]\n", entries.join(", ")))]));
+    assert!(text.ends_with("and 4900 more"), "{text}");
+    assert!(text.len() < 250_000, "{} bytes", text.len());
+    // What a person can read is told completely.
+    let text = said(files(&[("app/kustomization.yaml", &format!("resources: [{}]\n", entries[..50].join(", ")))]));
+    assert_eq!(text.lines().count(), 50);
 }
 
 #[test]
