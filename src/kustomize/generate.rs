@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::model::{Place, RepoPath};
+use crate::model::{Node, Place, RepoPath};
 use crate::secret::Secret;
 use crate::sops::{Contents, File, Opened};
 use crate::trust::Origin;
@@ -125,7 +125,7 @@ pub fn encoded(tree: &Tree) -> Option<Tree> {
 }
 
 fn sealed_base64(secret: &Secret) -> Secret {
-    secret.expose(|plain| Secret::new(base64(plain)))
+    secret.expose(|plain| Secret::new(base64(plain))).hiding(secret.hidden())
 }
 
 /// A value before it is put into the object.
@@ -202,20 +202,26 @@ fn pairs<O: Origin>(
     inputs: &Inputs<'_, O>,
     refuse: &dyn Fn(String) -> Error,
 ) -> Result<Vec<(String, Input)>, Error> {
-    let Inputs { opened, find, budget, .. } = inputs;
+    let Inputs { opened, find, budget, place } = inputs;
     let mut pairs = Vec::new();
     for env in &generator.envs {
         let path = find(env)?;
         match source::file(opened, &path)? {
             File::Plain(bytes) => {
                 budget.take(4 * bytes.len())?;
-                env_file(bytes, &path, &mut pairs)?;
+                env_file(bytes, &path, &mut |key, value| {
+                    pairs.push((key.to_owned(), Input::Open(value.to_vec())));
+                    Ok(())
+                })?;
             }
             File::Sealed(Contents::Entries(entries)) => {
-                pairs.extend(entries.iter().map(|(key, secret)| (key.clone(), Input::Sealed(secret.share()))));
+                let text = opened.text(&path).ok_or_else(|| refuse(format!("{path}: its text is not there")))?;
+                budget.sealed(text)?;
+                let sealed = sealed_env_file(entries, text, &path);
+                pairs.extend(sealed.map_err(|error| error.at((*place).clone()))?);
             }
             File::Sealed(Contents::Documents(_) | Contents::Blob(_)) => {
-                return Err(refuse(format!("{path}: an encrypted file of `envs` must be of the type dotenv")));
+                return Err(not_dotenv(&path).at((*place).clone()));
             }
         }
     }
@@ -241,10 +247,15 @@ fn pairs<O: Origin>(
                 budget.sealed(secret)?;
                 pairs.push((key.to_owned(), Input::Sealed(secret.share())));
             }
-            File::Sealed(Contents::Documents(_) | Contents::Entries(_)) => {
+            File::Sealed(contents @ (Contents::Documents(_) | Contents::Entries(_))) => {
+                let hidden = match contents {
+                    Contents::Documents(nodes) => nodes.iter().map(Node::hidden).sum(),
+                    Contents::Entries(entries) => entries.iter().map(|(_, secret)| secret.hidden()).sum(),
+                    Contents::Blob(secret) => secret.hidden(),
+                };
                 let text = opened.text(&path).ok_or_else(|| refuse(format!("{path}: its text is not there")))?;
                 budget.sealed(text)?;
-                pairs.push((key.to_owned(), Input::Sealed(text.share())));
+                pairs.push((key.to_owned(), Input::Sealed(text.share().hiding(hidden))));
             }
         }
     }
@@ -266,13 +277,43 @@ fn unquoted(text: &str) -> &str {
     strip('"').or_else(|| strip('\'')).unwrap_or(text)
 }
 
-fn env_file(bytes: &[u8], path: &RepoPath, pairs: &mut Vec<(String, Input)>) -> Result<(), Error> {
+fn not_dotenv(path: &RepoPath) -> Error {
+    let text = format!("{path}: an encrypted file of `envs` must be of the type dotenv");
+    Error::new(Code::GeneratorInput, text)
+}
+
+/// The decrypted text read as any env file is, as kustomize does behind sops; its values stay sealed.
+///
+/// Keys are those that stand in clear in the encrypted file: a decrypted comment of two lines makes none.
+fn sealed_env_file(
+    entries: &[(String, Secret)],
+    text: &Secret,
+    path: &RepoPath,
+) -> Result<Vec<(String, Input)>, Error> {
+    let clear: HashSet<&str> = entries.iter().map(|(key, _)| key.trim_start_matches('\u{feff}').trim_start()).collect();
+    let mut pairs = Vec::new();
+    text.expose(|bytes| {
+        env_file(bytes, path, &mut |key, value| {
+            if !clear.contains(key) {
+                return Err(not_dotenv(path));
+            }
+            pairs.push((key.to_owned(), Input::Sealed(Secret::new(value.to_vec()))));
+            Ok(())
+        })
+    })?;
+    Ok(pairs)
+}
+
+fn env_file(
+    bytes: &[u8],
+    path: &RepoPath,
+    found: &mut dyn FnMut(&str, &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
     for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let text = std::str::from_utf8(line).map_err(|_| {
-            let place = Place { file: path.clone(), line: number + 1 };
-            Error::new(Code::GeneratorInput, "a line that is not UTF-8").at(place)
-        })?;
+        let place = || Place { file: path.clone(), line: number + 1 };
+        let text = std::str::from_utf8(line);
+        let text = text.map_err(|_| Error::new(Code::GeneratorInput, "a line that is not UTF-8").at(place()))?;
         let text = if number == 0 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         let text = text.trim_start();
         if text.is_empty() || text.starts_with('#') {
@@ -280,7 +321,7 @@ fn env_file(bytes: &[u8], path: &RepoPath, pairs: &mut Vec<(String, Input)>) -> 
         }
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
         if !key.is_empty() {
-            pairs.push((key.to_owned(), Input::Open(value.as_bytes().to_vec())));
+            found(key, value.as_bytes())?;
         }
     }
     Ok(())

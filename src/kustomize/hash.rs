@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::secret::Secret;
+
 use super::error::{Code, Error};
 use super::resource::Resource;
 use super::tree::{Fields, Leaf, Tree};
@@ -46,23 +48,31 @@ pub fn suffix(resource: &Resource) -> Result<String, Error> {
 
 /// Whether the suffix tells what is sealed: where there is so little of it that all of it can be tried.
 ///
-/// Whoever sees the name can compute the suffix of every guess; what stands in clear is no obstacle.
+/// Whoever sees the name can compute the suffix of every guess; what stands in clear is no obstacle, nor is what was
+/// joined to it.
 pub fn tells(resource: &Resource) -> bool {
     /// Sealed bytes below which guessing is not out of the question: a random key has 16 or more.
     const FEW: usize = 16;
-    let sealed = |field: &str| -> Vec<usize> {
-        let fields = resource.body.get(field).and_then(Tree::as_map).into_iter().flat_map(Fields::iter);
-        fields
-            .filter_map(|(_, value)| match value {
-                Tree::Leaf(Leaf::Sealed(secret)) => Some(secret.expose(<[u8]>::len)),
-                Tree::Leaf(Leaf::Open { .. }) | Tree::List(_) | Tree::Map(_) => None,
-            })
-            .collect()
-    };
-    // In `data` stands base64, four letters for three bytes.
-    let (data, strings) = (sealed("data"), sealed("stringData"));
-    let bytes = data.iter().sum::<usize>() / 4 * 3 + strings.iter().sum::<usize>();
-    !(data.is_empty() && strings.is_empty()) && bytes < FEW + 2 * data.len()
+    // In the data of a Secret stands base64, four letters for three bytes.
+    let hidden = |secret: &Secret| secret.hidden().min(secret.size() / 4 * 3);
+    let mut hidden = sealed(resource).map(hidden).peekable();
+    hidden.peek().is_some() && hidden.sum::<usize>() < FEW
+}
+
+/// Whether the suffix would be made of sealed values in an object whose content anybody may see. Admission refuses the
+/// object; the refusal names it, and the name would tell.
+pub fn publishes(resource: &Resource) -> bool {
+    resource.kind() != "Secret" && sealed(resource).next().is_some()
+}
+
+fn sealed(resource: &Resource) -> impl Iterator<Item = &Secret> {
+    let fields = ["data", "stringData", "binaryData"].into_iter();
+    fields.filter_map(|field| resource.body.get(field)?.as_map()).flat_map(Fields::iter).filter_map(|(_, value)| {
+        match value {
+            Tree::Leaf(Leaf::Sealed(secret)) => Some(secret),
+            Tree::Leaf(Leaf::Open { .. }) | Tree::List(_) | Tree::Map(_) => None,
+        }
+    })
 }
 
 /// Hexadecimal digits without vowels and what looks like them, as Kubernetes names things.

@@ -129,6 +129,9 @@ impl Step {
 /// Appends to the name of every generated object a hash of its content.
 pub fn add_hashes(resources: &mut [Resource]) -> Result<(), Error> {
     for resource in resources.iter_mut().filter(|resource| resource.hashed) {
+        if hash::publishes(resource) {
+            continue;
+        }
         resource.telling = hash::tells(resource);
         let suffix = hash::suffix(resource)?;
         resource.remember_id();

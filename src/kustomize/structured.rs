@@ -64,7 +64,7 @@ fn write(node: &Node, original: &str) -> Option<Leaf> {
     }
     let node = sorted(node);
     if sealed {
-        return Some(Leaf::Sealed(Secret::new(wire::json(&node).to_vec())));
+        return Some(Leaf::Sealed(Secret::new(wire::json(&node).to_vec()).hiding(node.hidden())));
     }
     let text =
         if original.contains('\n') && original.contains("  ") { show::json_lines(&node) } else { show::json(&node) };

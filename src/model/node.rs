@@ -68,6 +68,16 @@ impl Node {
         matches!(self, Node::Scalar(Scalar::Open(Value::Null)))
     }
 
+    /// How many bytes in it nobody knows: those of its sealed leaves.
+    pub fn hidden(&self) -> usize {
+        match self {
+            Node::Scalar(Scalar::Sealed(secret)) => secret.hidden(),
+            Node::Scalar(Scalar::Open(_)) => 0,
+            Node::List(list) => list.iter().map(Node::hidden).sum(),
+            Node::Map(map) => map.iter().map(|(_, node)| node.hidden()).sum(),
+        }
+    }
+
     /// A deep copy of the shape; sealed leaves are shared, never copied.
     #[must_use]
     pub fn share(&self) -> Self {
