@@ -102,18 +102,13 @@ impl<'a, O: Origin> Session<'a, O> {
         }
         let mut config = Arc::clone(Config::builtin());
         for written in &kustomization.configurations {
-            let file = self.find(path, written)?;
-            Arc::make_mut(&mut config).merge(&configure::configuration(Documents::open(
-                self.opened,
-                &file,
-                &self.budget,
-            )?)?)?;
+            let documents = self.instructions(path, written)?;
+            Arc::make_mut(&mut config).merge(&configure::configuration(documents)?)?;
         }
         into.add_config(&config)?;
         for written in &kustomization.crds {
-            let file = self.find(path, written)?;
-            let config = configure::definitions(Documents::open(self.opened, &file, &self.budget)?)?;
-            Arc::make_mut(&mut into.config).merge(&config)?;
+            let documents = self.instructions(path, written)?;
+            Arc::make_mut(&mut into.config).merge(&configure::definitions(documents)?)?;
         }
         self.generate(path, &kustomization, &mut into)?;
         for written in &kustomization.components {
@@ -147,6 +142,13 @@ impl<'a, O: Origin> Session<'a, O> {
     pub fn find(&self, folder: &RepoPath, written: &str) -> Result<RepoPath, Error> {
         let is_file = |path: &RepoPath| self.is_file(path);
         Folder { path: folder, is_file: &is_file, options: self.options }.file(written)
+    }
+
+    /// The documents of a file that says how to render: sealed, it would say nothing, and nobody would notice.
+    fn instructions(&self, folder: &RepoPath, written: &str) -> Result<Documents, Error> {
+        let file = self.find(folder, written)?;
+        source::text(self.opened, &file)?;
+        Documents::open(self.opened, &file, &self.budget)
     }
 
     fn target(&self, folder: &RepoPath, written: &str) -> Result<Target, Error> {

@@ -259,15 +259,48 @@ fn no_generator_brings_a_sealed_value_into_a_config_map_or_a_name() {
 }
 
 #[test]
+fn a_name_made_from_little_that_is_sealed_is_warned_of_whatever_stands_beside_it() {
+    let secret = |value: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: short, annotations: {{a: a text of many letters that are open}}}}\n\
+             stringData: {{pw: {value}}}\n"
+        );
+        encrypted(&text, Format::Yaml, Some("^stringData$"))
+    };
+    let joined = "secretGenerator: [{name: g, literals: ['pw=a text of many letters that are open']}]\n\
+                  replacements: [{source: {kind: Secret, name: short, fieldPath: stringData.pw}, targets: [{select: {kind: Secret, name: g}, \
+                  fieldPaths: [data.pw], options: {delimiter: '=', index: 1}}]}]\n";
+    for fields in ["secretGenerator: [{name: g, files: [k=short.yaml]}]\n", joined] {
+        let warned = |value: &str| {
+            let seen =
+                seen(&format!("resources: [short.yaml]\n{fields}"), &[("app/short.yaml", &secret(value))], GUESS);
+            assert!(!seen.contains("refused: "), "{seen}");
+            seen.contains("warning: app/kustomization.yaml")
+        };
+        assert_eq!([warned("hunter2"), warned("a-value-of-more-than-sixteen-letters")], [true, false], "{fields}");
+    }
+    // An object that anybody may read gets no such name at all: the refusal would tell it.
+    let told = told("configMapGenerator: [{name: g, envs: [pw.env]}]\n", &[]);
+    assert!(told.contains("refused: app/kustomization.yaml") && told.contains("ConfigMap/g: "), "{told}");
+}
+
+#[test]
 fn what_says_how_to_render_tells_nothing_that_is_encrypted_in_it() {
     let list = |kind: &str| format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\n");
     for (field, plain) in [
         ("configurations: [x.yaml]\n", format!("namePrefix: [{{path: {GUESS}}}]\n")),
         ("openapi: {path: x.yaml}\n", format!("definitions: {{{GUESS}: {{}}}}\n")),
-        ("crds: [x.yaml]\n", format!("x: {{Schema: {{properties: {{kind: {GUESS}}}}}}}\n")),
+        (
+            "crds: [x.yaml]\n",
+            format!(
+                "example.Web:\n  Schema:\n    properties:\n      apiVersion: {{type: string}}\n      kind: {{type: string}}\n      \
+                 metadata: {{type: object}}\n      spec: {{x-kubernetes-object-ref-api-version: v1, \
+                 x-kubernetes-object-ref-kind: {GUESS}}}\n"
+            ),
+        ),
         (
             "replacements: [{path: x.yaml}]\n",
-            format!("- {{sourceValue: {GUESS}, targets: [{{select: {{kind: ConfigMap}}, fieldPaths: [data.k]}}]}}\n"),
+            format!("sourceValue: {GUESS}\ntargets: [{{select: {{kind: ConfigMap}}, fieldPaths: [data.k]}}]\n"),
         ),
         (
             "transformers: [x.yaml]\n",
@@ -281,23 +314,15 @@ fn what_says_how_to_render_tells_nothing_that_is_encrypted_in_it() {
             format!("{}literals: ['a={GUESS}']\n", list("ConfigMapGenerator").replace("v1", "builtin")),
         ),
         (
-            "patches: [{path: x.yaml, target: {kind: ConfigMap}}]\n",
-            format!("- {{op: add, path: /data/x, value: {GUESS}}}\n"),
-        ),
-        (
             "patches: [{path: x.yaml}]\n",
             format!("{}data: {{x: {GUESS}}}\n", list("ConfigMap").replace("name: x", "name: open")),
         ),
     ] {
-        let hidden = ["path", "definitions", "kind", "sourceValue", "prefix", "literals", "value", "data"];
+        let hidden = ["path", "definitions", "x-kubernetes-.*", "sourceValue", "prefix", "literals", "data"];
         let rule = format!("^({})$", hidden.join("|"));
         let other = plain.replace(GUESS, OTHER);
-        // A list at the top is nothing that sops takes.
-        let Some((one, two)) = (!plain.starts_with('-'))
-            .then(|| (encrypted(&plain, Format::Yaml, Some(&rule)), encrypted(&other, Format::Yaml, Some(&rule))))
-        else {
-            continue;
-        };
+        // A JSON patch is no case: a list at the top is nothing that sops takes.
+        let (one, two) = (encrypted(&plain, Format::Yaml, Some(&rule)), encrypted(&other, Format::Yaml, Some(&rule)));
         let kustomization = format!("{RESOURCES}{field}");
         let (one, two) = (
             seen(&kustomization, &[("app/x.yaml", &one)], "unused"),
@@ -305,6 +330,8 @@ fn what_says_how_to_render_tells_nothing_that_is_encrypted_in_it() {
         );
         assert_eq!(one, two, "{field}");
         assert!(!two.contains(OTHER), "{field}: {two}");
+        let says_how = ["configurations", "openapi", "crds", "replacements"].iter().any(|name| field.starts_with(name));
+        assert!(!says_how || two.contains("must not be encrypted"), "{field}: {two}");
     }
 }
 
