@@ -132,6 +132,27 @@ fn the_digest_is_the_same_wherever_the_tree_lies() {
     assert_eq!(told(one.path()), told(other.path()));
 }
 
+#[test]
+fn the_digest_is_never_that_of_what_is_revealed() {
+    let folder = generated("hunter2");
+    write(
+        folder.path(),
+        &[(
+            "kustomization.yaml",
+            "secretGenerator: [{name: db, envs: [db.env], options: {disableNameSuffixHash: true}}]\n",
+        )],
+    );
+    let told = |more: &[&str]| {
+        let key = key();
+        let mut arguments = vec!["-v", "--age-key-file", &key];
+        arguments.extend(more);
+        let output = build(folder.path(), &arguments);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(told(&[]).ends_with(" (decrypted values left out)\n"), "{}", told(&[]));
+    assert_eq!(told(&["--reveal"]), told(&[]));
+}
+
 /// The exit code, and what was said, in `folder`, about the kustomization in `below`.
 fn told(folder: &Path, below: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gitwarrant"));

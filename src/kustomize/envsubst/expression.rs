@@ -11,6 +11,9 @@ const DEPTH: usize = 16;
 /// Upper bound on all that comes out of one render, in bytes: twice what a whole render may hold.
 const MAX_OUTPUT: usize = 64 << 20;
 
+/// A sealed variable counts as the next multiple of so many bytes.
+const SEALED_STEP: usize = 4 << 10;
+
 /// Upper bound on a text that a pattern is tried on, in characters; every beginning of it is tried.
 const MAX_PATTERN_TEXT: usize = 4096;
 
@@ -185,7 +188,8 @@ impl<'a> Evaluator<'a> {
     fn one(&mut self, value: &Variable) -> Result<Joined, Error> {
         let length = match value {
             Variable::Open(text) => text.len(),
-            Variable::Sealed(secret) => secret.size(),
+            // Not to the byte: what is left would tell its length.
+            Variable::Sealed(secret) => secret.size().next_multiple_of(SEALED_STEP),
         };
         self.left = self.left.checked_sub(length).ok_or_else(too_much_text)?;
         let mut joined = Joined::default();

@@ -121,3 +121,15 @@ fn what_would_grow_or_last_without_end_is_refused_before_it_is_done() {
     }
     assert_eq!(large("${open}${sealed}${open//b/c}${short%a}"), Ok(()));
 }
+
+#[test]
+fn what_may_still_come_out_does_not_tell_how_long_a_sealed_value_is() {
+    // 64 MiB in steps of 4 KiB.
+    let texts = ["${s}".repeat(16 * 1024), "${s}".repeat(16 * 1024 + 1)];
+    for length in [1, 17, 4096] {
+        let mut variables = Variables::default();
+        variables.insert("s", Variable::Sealed(Secret::new(vec![b'x'; length]))).unwrap();
+        let fits = |text: &str| Evaluator::new(&variables).evaluate(text).is_ok();
+        assert_eq!(texts.each_ref().map(|text| fits(text)), [true, false], "{length}");
+    }
+}
