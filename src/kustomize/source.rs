@@ -1,13 +1,13 @@
 //! Files of the closed set, as manifests, texts and generator inputs.
 
-use crate::model::yaml::{self, Entry, Item, Kind, Limits, Raw, Style};
+use crate::model::yaml::{self, Limits, Raw};
 use crate::model::{Place, RepoPath};
 use crate::sops::{Contents, File, Opened};
 use crate::trust::Origin;
 
 use super::bounds::Budget;
 use super::error::{Code, Error};
-use super::tree::{Tree, loose_key};
+use super::tree::Tree;
 
 /// Documents with their places.
 pub struct Documents(Vec<(Tree, Place)>);
@@ -15,23 +15,22 @@ pub struct Documents(Vec<(Tree, Place)>);
 impl Documents {
     /// Reads plain text.
     pub fn read(text: &str, path: &RepoPath) -> Result<Self, Error> {
-        Self::read_with(text, path, |_| {})
+        Self::read_with(text, path, Tree::from_raw)
     }
 
     /// Reads strategic merge patches, whose keys need not be texts: kustomize compares them by what is written.
     pub fn read_patches(text: &str, path: &RepoPath) -> Result<Self, Error> {
-        Self::read_with(text, path, loosen)
+        Self::read_with(text, path, Tree::from_raw_patch)
     }
 
-    fn read_with(text: &str, path: &RepoPath, change: impl Fn(&mut Raw)) -> Result<Self, Error> {
+    fn read_with(text: &str, path: &RepoPath, read: impl Fn(Raw) -> Result<Tree, yaml::Error>) -> Result<Self, Error> {
         let place = Place { file: path.clone(), line: 0 };
         let wrong = |error: yaml::Error| Error::yaml(place.clone(), &error);
         yaml::check_separators(text).map_err(wrong)?;
         let mut documents = Vec::new();
-        for mut document in yaml::parse(text, Limits::MANIFEST).map_err(wrong)? {
-            change(&mut document.root);
+        for document in yaml::parse(text, Limits::MANIFEST).map_err(wrong)? {
             let line = document.root.at.line as usize;
-            let tree = Tree::from_raw(document.root).map_err(wrong)?;
+            let tree = read(document.root).map_err(wrong)?;
             if !tree.is_empty() {
                 documents.push((tree, Place { file: path.clone(), line }));
             }
@@ -71,6 +70,10 @@ impl Documents {
                 for node in nodes {
                     let tree = Tree::from_node(node.share());
                     budget.tree(&tree)?;
+                    if tree.has_loose_keys() {
+                        let text = "a key that begins with a NUL; take it out";
+                        return Err(Error::new(Code::UnserializableValue, text).at(place));
+                    }
                     if !tree.is_empty() {
                         documents.push((tree, place.clone()));
                     }
@@ -97,31 +100,6 @@ impl Documents {
     /// The documents.
     pub fn into_inner(self) -> Vec<(Tree, Place)> {
         self.0
-    }
-}
-
-/// Marks keys that are plain numbers, booleans and the like.
-fn loosen(raw: &mut Raw) {
-    match &mut raw.kind {
-        Kind::Scalar { .. } => {}
-        Kind::List(items) => {
-            for item in items {
-                match item {
-                    Item::Comment(_) => {}
-                    Item::Value(value) => loosen(value),
-                }
-            }
-        }
-        Kind::Map(entries) => {
-            for entry in entries {
-                let Entry::Pair(key, value) = entry else { continue };
-                let is_loose = matches!(yaml::typed_key(key), Err(yaml::Error::KeyNotText { .. }));
-                if let (true, Kind::Scalar { text, style }) = (is_loose, &mut key.kind) {
-                    (*text, *style, key.tag) = (loose_key(text), Style::Double, None);
-                }
-                loosen(value);
-            }
-        }
     }
 }
 

@@ -163,6 +163,18 @@ impl Tree {
     /// # Errors
     /// Where a key is not a text, a value does not fit its tag, or a merge key has no mapping.
     pub fn from_raw(raw: Raw) -> Result<Self, yaml::Error> {
+        Self::read(raw, Keys::Texts)
+    }
+
+    /// The same of a patch, whose keys may be other scalars; see [`loose_key`].
+    ///
+    /// # Errors
+    /// Where a value does not fit its tag, or a merge key has no mapping.
+    pub fn from_raw_patch(raw: Raw) -> Result<Self, yaml::Error> {
+        Self::read(raw, Keys::Loose)
+    }
+
+    fn read(raw: Raw, keys: Keys) -> Result<Self, yaml::Error> {
         let at = raw.at;
         match raw.kind {
             Kind::Scalar { text, style } => {
@@ -187,11 +199,11 @@ impl Tree {
             Kind::List(items) => {
                 let elements = items.into_iter().filter_map(|item| match item {
                     Item::Comment(_) => None,
-                    Item::Value(value) => Some(Tree::from_raw(value)),
+                    Item::Value(value) => Some(Tree::read(value, keys)),
                 });
                 elements.collect::<Result<_, _>>().map(Tree::List)
             }
-            Kind::Map(entries) => Fields::from_raw(entries).map(Tree::Map),
+            Kind::Map(entries) => Fields::read(entries, keys).map(Tree::Map),
         }
     }
 
@@ -295,7 +307,14 @@ fn value(text: String, tag: Tag) -> Option<Value> {
     yaml::resolve(&text, Style::Plain, Some(name))?.value()
 }
 
-/// What a key of a patch begins with that is not a text: no text of YAML holds it.
+/// Whether keys must be texts.
+#[derive(Clone, Copy)]
+enum Keys {
+    Texts,
+    Loose,
+}
+
+/// What a key of a patch begins with that is not a text. YAML can write it in a text (`"\0k"`), which is refused.
 const LOOSE: char = '\0';
 
 /// `key` as a patch has it where it is not a text there. It stands for the text in an object, and for nothing else.
@@ -372,13 +391,20 @@ impl Fields {
         Self(self.0.iter().map(|(key, tree)| (key.clone(), tree.share())).collect())
     }
 
-    fn from_raw(entries: Vec<Entry>) -> Result<Self, yaml::Error> {
+    fn read(entries: Vec<Entry>, keys: Keys) -> Result<Self, yaml::Error> {
         let mut own = Vec::with_capacity(entries.len());
         let mut merged = Vec::new();
         for entry in entries {
             let Entry::Pair(key, value) = entry else { continue };
-            match yaml::typed_key(&key)? {
-                Some(name) => own.push((name, Tree::from_raw(value)?)),
+            let name = match (yaml::typed_key(&key), keys) {
+                (Err(yaml::Error::KeyNotText { key, .. }), Keys::Loose) => Some(loose_key(&key)),
+                (Ok(Some(name)), _) if name.starts_with(LOOSE) => {
+                    return Err(yaml::Error::Unserializable { at: key.at, what: "a key that begins with a NUL" });
+                }
+                (read, _) => read?,
+            };
+            match name {
+                Some(name) => own.push((name, Tree::read(value, keys)?)),
                 None => merged.push(value),
             }
         }
@@ -388,7 +414,7 @@ impl Fields {
         let mut taken: std::collections::HashSet<String> = own.iter().map(|(name, _)| name.clone()).collect();
         for value in merged {
             for source in yaml::merge_sources(value)? {
-                for (name, tree) in Self::from_raw(source)? {
+                for (name, tree) in Self::read(source, keys)? {
                     // What is there already wins: own keys over merged ones, earlier sources over later ones.
                     if taken.insert(name.clone()) {
                         own.push((name, tree));

@@ -35,6 +35,21 @@ fn admission_policies_are_in_no_namespace() {
 }
 
 #[test]
+fn a_key_that_begins_with_a_nul_is_refused_and_stands_for_no_other() {
+    // Keys of a patch that are no texts are compared by what is written.
+    let patched = |patch: &str| {
+        let patch = format!("{MAP}data: {patch}\n");
+        render("patches: [{path: p.yaml}]\n", &format!("{MAP}data: {{k: v, '5': v}}\n"), &[("p.yaml", &patch)])
+    };
+    assert_eq!(patched("{5: hit}").unwrap()[0]["data"], json!({"k": "v", "5": "hit"}));
+    for patch in [r#"{"\0k": hit}"#, r#"{"\0005": hit}"#, r#"{k: v, <<: {"\0k": hit}}"#] {
+        assert_eq!(patched(patch), Err("patch-invalid".to_owned()), "{patch}");
+    }
+    let written = one("namePrefix: p-\n", &format!("{MAP}data: {{\"\\0k\": v}}\n"));
+    assert_eq!(written, Err("unserializable-value".to_owned()));
+}
+
+#[test]
 fn no_field_of_a_definition_of_custom_resources_is_an_image() {
     let manifest = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\n\
                     spec: {containers: [{image: nginx}], template: {spec: {containers: [{image: nginx}]}}}\n";
