@@ -27,6 +27,9 @@ pub struct Accumulator {
     known: Option<HashMap<Id, Place>>,
 }
 
+/// Objects in one render, twice what may be applied: each generated one is compared with all.
+const OBJECTS: usize = 10_000;
+
 impl Accumulator {
     /// Appends objects, none of which may be there already.
     pub fn append(&mut self, resources: Vec<Resource>) -> Result<(), Error> {
@@ -39,6 +42,10 @@ impl Accumulator {
             if let Some(first) = known.insert(id.effective(), resource.place.clone()) {
                 let text = format!("the same object is already there, from {first}");
                 return Err(Error::new(Code::DuplicateId, text).at(resource.place).of(id));
+            }
+            if self.resources.len() >= OBJECTS {
+                let text = format!("more than {OBJECTS} objects; divide them among several Syncs");
+                return Err(Error::new(Code::Limit, text).at(resource.place).of(id));
             }
             self.resources.push(resource);
         }

@@ -331,6 +331,38 @@ fn a_refusal_is_short_whatever_is_wrong() {
 }
 
 #[test]
+fn long_lists_take_no_quadratic_time() {
+    let missing: Vec<String> = (0..2_000).map(|at| format!("missing{at}")).collect();
+    let all = files(&[("app/kustomization.yaml", &format!("resources: [{}]\n", missing.join(", ")))]);
+    assert_eq!(refusal(all), "missing-file");
+    let transformer = "apiVersion: builtin\nkind: PrefixTransformer\nmetadata: {name: t}\nprefix: p-\n";
+    let all = files(&[
+        (
+            "app/kustomization.yaml",
+            &format!("resources: [m.yaml]\ntransformers: [{}]\n", vec!["t.yaml"; 2_000].join(", ")),
+        ),
+        ("app/t.yaml", &format!("{transformer}# {}\n", "x".repeat(1 << 20))),
+        ("app/m.yaml", MAP),
+    ]);
+    assert_eq!(refusal(all), "duplicate-id");
+    let maps: String = (0..10_001).map(|at| MAP.replace("name: a", &format!("name: m{at}")) + "---\n").collect();
+    assert_eq!(refusal(files(&[("app/kustomization.yaml", "resources: [m.yaml]\n"), ("app/m.yaml", &maps)])), "limit");
+    let ports = |from: usize| (from..from + 20_000).map(|at| format!("{{name: n{at}}}")).collect::<Vec<_>>().join(", ");
+    let deployment = |from: usize| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{template: {{spec: {{containers: [{}]}}}}}}\n",
+            ports(from)
+        )
+    };
+    let all = files(&[
+        ("app/kustomization.yaml", "resources: [m.yaml]\npatches: [{path: p.yaml}]\n"),
+        ("app/m.yaml", &deployment(0)),
+        ("app/p.yaml", &deployment(10_000)),
+    ]);
+    assert_eq!(refusal(all), "rendered");
+}
+
+#[test]
 fn regular_expressions_take_no_exponential_time() {
     let long = "a".repeat(30_000);
     for pattern in ["(a+)+$", "(a|a)*b", "(.*)*x", "a{1,900}{1,900}", "((a{0,90}){0,90}){0,90}"] {

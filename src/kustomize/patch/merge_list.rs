@@ -1,5 +1,7 @@
 //! Lists of mappings that are merged element by element.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::kustomize::error::Error;
 use crate::kustomize::schema::Known;
 use crate::kustomize::tree::Tree;
@@ -25,7 +27,9 @@ pub fn merge_by_keys(
     };
     let stay = keys.iter().filter(in_use).count() > 1;
     let mut target: Vec<Slot> = target.into_iter().map(|tree| Slot::Whole(Box::new(tree))).collect();
-    let mut first: Vec<Tree> = Vec::with_capacity(patch.len());
+    let index = Index::new(&target, keys);
+    let mut first: Vec<Option<Tree>> = Vec::with_capacity(patch.len());
+    let mut places: HashMap<Vec<Option<String>>, Vec<usize>> = HashMap::new();
     for element in patch {
         if !matches!(element, Tree::Map(_)) {
             continue;
@@ -33,20 +37,20 @@ pub fn merge_by_keys(
         let values = key_values(&element, keys);
         if values.iter().all(Option::is_none) {
             // Nothing to merge it by.
-            if let Some(merged) = merge(None, Some(element), about.as_ref())? {
-                first.push(merged);
-            }
+            first.extend(merge(None, Some(element), about.as_ref())?.map(Some));
             continue;
         }
         // The same keys again in the patch: the later element is merged into the former.
-        if let Some(earlier) = first.iter().position(|earlier| key_values(earlier, keys) == values) {
-            let earlier_element = first.remove(earlier);
-            if let Some(merged) = merge(Some(earlier_element), Some(element), about.as_ref())? {
-                first.insert(earlier, merged);
+        if let Some(same) = places.get_mut(&values)
+            && let Some(earlier) = same.first().copied()
+        {
+            first[earlier] = merge(first[earlier].take(), Some(element), about.as_ref())?;
+            if first[earlier].is_none() {
+                same.remove(0);
             }
             continue;
         }
-        let counterpart_at = target.iter().position(|slot| match slot {
+        let counterpart_at = index.candidates(keys, &values).iter().copied().find(|at| match &target[*at] {
             Slot::Whole(tree) => matches_keys(tree, keys, &values),
             Slot::Merged(_) | Slot::Taken => false,
         });
@@ -62,10 +66,14 @@ pub fn merge_by_keys(
             match (merged.is_empty(), counterpart_at.filter(|_| stay)) {
                 (true, _) => {}
                 (false, Some(at)) => target[at] = Slot::Merged(Box::new(merged)),
-                (false, None) => first.push(merged),
+                (false, None) => {
+                    places.entry(key_values(&merged, keys)).or_default().push(first.len());
+                    first.push(Some(merged));
+                }
             }
         }
     }
+    let mut first: Vec<Tree> = first.into_iter().flatten().collect();
     for slot in target {
         match slot {
             Slot::Taken => {}
@@ -74,6 +82,33 @@ pub fn merge_by_keys(
         }
     }
     Ok(first)
+}
+
+/// Where in the target the values of each key are: it may be long, and so may the patch.
+struct Index(Vec<HashMap<String, Vec<usize>>>);
+
+impl Index {
+    fn new(target: &[Slot], keys: &[String]) -> Self {
+        let by_key = keys.iter().map(|key| {
+            let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+            for (at, slot) in target.iter().enumerate() {
+                if let Slot::Whole(tree) = slot
+                    && let Some(text) = tree.get(key).and_then(Tree::as_text)
+                {
+                    places.entry(text.to_owned()).or_default().push(at);
+                }
+            }
+            places
+        });
+        Self(by_key.collect())
+    }
+
+    /// Where the rarest of the values is.
+    fn candidates(&self, keys: &[String], values: &[Option<String>]) -> &[usize] {
+        let given = (0..keys.len()).filter_map(|at| Some((at, values.get(at)?.as_ref()?)));
+        let places = given.map(|(at, value)| self.0[at].get(value).map_or(&[][..], Vec::as_slice));
+        places.min_by_key(|places| places.len()).unwrap_or_default()
+    }
 }
 
 /// A place in the target.
@@ -111,9 +146,9 @@ fn matches_keys(element: &Tree, keys: &[String], values: &[Option<String>]) -> b
 
 fn by_value(target: Vec<Tree>, patch: Vec<Tree>) -> Vec<Tree> {
     let mut merged: Vec<Tree> = Vec::with_capacity(target.len() + patch.len());
+    let mut known: HashSet<String> = HashSet::new();
     for tree in patch.into_iter().chain(target) {
-        let known = tree.as_text().is_some_and(|text| merged.iter().any(|other| other.as_text() == Some(text)));
-        if !known {
+        if tree.as_text().is_none_or(|text| known.insert(text.to_owned())) {
             merged.push(tree);
         }
     }

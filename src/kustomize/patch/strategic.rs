@@ -1,5 +1,7 @@
 //! Strategic merge, as kustomize's own implementation does it.
 
+use std::collections::HashMap;
+
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::schema::Known;
 use crate::kustomize::tree::{Fields, Tree, loose_key};
@@ -57,17 +59,21 @@ pub fn merge(target: Option<Tree>, patch: Option<Tree>, known: Option<&Known>) -
 
 /// Merges field by field.
 fn map(target: Fields, patch: Option<Fields>, known: Option<&Known>) -> Result<Fields, Error> {
-    let mut patch = patch.unwrap_or_default();
-    let mut merged = Vec::with_capacity(target.len() + patch.len());
+    let mut patch: Vec<(String, Option<Tree>)> =
+        patch.unwrap_or_default().into_iter().map(|(name, value)| (name, Some(value))).collect();
+    // Looked up by a hash: both may have very many fields.
+    let places: HashMap<String, usize> = patch.iter().zip(0..).map(|((name, _), at)| (name.clone(), at)).collect();
+    let mut take = |name: &str| patch[*places.get(name)?].1.take();
+    let mut merged = Vec::with_capacity(target.len() + places.len());
     for (name, value) in target {
-        let theirs =
-            patch.remove(&name).or_else(|| if patch.is_empty() { None } else { patch.remove(&loose_key(&name)) });
+        let theirs = take(&name).or_else(|| if places.is_empty() { None } else { take(&loose_key(&name)) });
         let about = field(known, &name, &value);
         if let Some(value) = merge(Some(value), theirs, about.as_ref()).map_err(|error| within(error, &name))? {
             merged.push((name, value));
         }
     }
     for (name, value) in patch {
+        let Some(value) = value else { continue };
         let about = field(known, &name, &value);
         if let Some(value) = merge(None, Some(value), about.as_ref()).map_err(|error| within(error, &name))? {
             merged.push((name, value));
