@@ -145,11 +145,11 @@ impl Work<'_> {
 
     fn prune(&self, purpose: Purpose<'_>, commit: &str, spec: &WarrantSpec) -> plan::Prune {
         let approved = self.sync.annotations().get(api::APPROVE_PRUNE);
-        let approves = |approved: &String| approved == commit && spec.prune_approved.as_ref() != Some(approved);
+        let still_counts = |approved: &String| approved == commit && spec.prune_approved.as_ref() != Some(approved);
         match purpose {
             Purpose::LastGood(_) => plan::Prune::Keep,
             Purpose::Newest { .. } if !self.sync.spec.prune => plan::Prune::Keep,
-            Purpose::Newest { .. } if approved.is_some_and(approves) => plan::Prune::Approved,
+            Purpose::Newest { .. } if approved.is_some_and(still_counts) => plan::Prune::Approved,
             Purpose::Newest { .. } => plan::Prune::Fused,
         }
     }

@@ -324,7 +324,7 @@ async fn one_turn(
     let turn = tokio::spawn(async move {
         match kind {
             Key::Repository(_) => repository::turn(&lent, &of).await,
-            Key::Sync(..) => sync::turn(&lent, &of, repository.as_deref()).await,
+            Key::Sync(..) => Box::pin(sync::turn(&lent, &of, repository.as_deref())).await,
         }
     });
     match turn.await {

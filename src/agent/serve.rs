@@ -106,8 +106,8 @@ mod tests {
         // Room for a few bytes only: the answer cannot be written.
         let (mut client, server) = tokio::io::duplex(64);
         client.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        let served = served();
-        let ends = converse(server, &served, Duration::from_millis(200));
+        let all = served();
+        let ends = converse(server, &all, Duration::from_millis(200));
         tokio::time::timeout(Duration::from_secs(5), ends).await.unwrap();
     }
 

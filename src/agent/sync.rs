@@ -45,7 +45,7 @@ pub(super) async fn turn(desk: &Arc<Desk>, object: &DynamicObject, repository: O
     };
     let timeout = sync.spec.timeout.get().clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT);
     let work = Work { desk, sync: &sync, begun, timeout, place: Mutex::default() };
-    let outcome = match tokio::time::timeout(timeout, work.attempt(repository, &mut memory)).await {
+    let outcome = match tokio::time::timeout(timeout, Box::pin(work.attempt(repository, &mut memory))).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::timed_out(timeout),
     };

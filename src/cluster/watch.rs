@@ -108,8 +108,8 @@ impl Acting {
             return Some(previous);
         }
         let seen = Mutex::new(Seen { recorded, ..Seen::default() });
-        let followed = |(rack, kind)| (rack, Followed { kind, again: Arc::default() });
-        let racks: BTreeMap<Rack, Followed> = kinds.into_iter().map(followed).collect();
+        let with_kind = |(rack, kind)| (rack, Followed { kind, again: Arc::default() });
+        let racks: BTreeMap<Rack, Followed> = kinds.into_iter().map(with_kind).collect();
         let view = Arc::new(View { memory: Arc::clone(&self.shared.memory), racks, seen, changed: Notify::new() });
         let mut followers = JoinSet::new();
         for (rack, Followed { kind, again }) in &view.racks {

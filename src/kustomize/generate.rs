@@ -304,11 +304,10 @@ fn sealed_env_file(
     Ok(pairs)
 }
 
-fn env_file(
-    bytes: &[u8],
-    path: &RepoPath,
-    found: &mut dyn FnMut(&str, &[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
+/// Takes a key and its value.
+type Found<'a> = dyn FnMut(&str, &[u8]) -> Result<(), Error> + 'a;
+
+fn env_file(bytes: &[u8], path: &RepoPath, found: &mut Found<'_>) -> Result<(), Error> {
     for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let place = || Place { file: path.clone(), line: number + 1 };

@@ -69,10 +69,9 @@ impl Cipher {
         match kind {
             Claim::Comment => Ok(Opened::Comment(text)),
             Claim::Bytes => Err(Fault::Policy("the type `bytes` is never written by sops and is refused")),
-            Claim::Value(kind) => Ok(match canonical(&text, kind) {
-                None => Opened::Misfit(text),
-                Some(None) => Opened::Value(Sealed { text, kind }),
-                Some(Some(text)) => Opened::Value(Sealed { text, kind }),
+            Claim::Value(kind) => Ok(match canonical(text, kind) {
+                Ok(text) => Opened::Value(Sealed { text, kind }),
+                Err(text) => Opened::Misfit(text),
             }),
         }
     }
@@ -146,15 +145,20 @@ impl Envelope {
     }
 }
 
-/// The bytes that are hashed for a value of `kind`: its own (`Some(None)`) or others; `None` where it is not of that kind.
-fn canonical(text: &Secret, kind: Kind) -> Option<Option<Secret>> {
-    text.expose(|bytes| match kind {
-        Kind::Text => Some(None),
-        Kind::Int => canonical_of(bytes, |text| text.parse::<i64>().ok().map(|n| n.to_string())).map(Some),
-        Kind::Float => canonical_of(bytes, |text| floats::parse(text).map(floats::plain)).map(Some),
-        Kind::Bool => canonical_of(bytes, |text| go_bool(text).map(bool_text)).map(Some),
-        Kind::Time => canonical_of(bytes, |text| Stamp::rfc3339(text).map(|stamp| stamp.nanoseconds())).map(Some),
-    })
+/// The bytes that are hashed for a value of `kind`; `text` itself back where it is not of that kind.
+fn canonical(text: Secret, kind: Kind) -> Result<Secret, Secret> {
+    let parsed = text.expose(|bytes| match kind {
+        Kind::Text => None,
+        Kind::Int => canonical_of(bytes, |text| text.parse::<i64>().ok().map(|n| n.to_string())),
+        Kind::Float => canonical_of(bytes, |text| floats::parse(text).map(floats::plain)),
+        Kind::Bool => canonical_of(bytes, |text| go_bool(text).map(bool_text)),
+        Kind::Time => canonical_of(bytes, |text| Stamp::rfc3339(text).map(|stamp| stamp.nanoseconds())),
+    });
+    match (parsed, kind) {
+        (Some(parsed), _) => Ok(parsed),
+        (None, Kind::Text) => Ok(text),
+        (None, Kind::Int | Kind::Float | Kind::Bool | Kind::Time) => Err(text),
+    }
 }
 
 /// Whether `text` is an envelope whose value claims a type that is not text.

@@ -15,12 +15,15 @@ use crate::model::RepoPath;
 /// Upper bound on a folder on the way to the file, in bytes: one of a hundred thousand files has some five million.
 const MAX_FOLDER: u64 = 8 << 20;
 
+/// What lies somewhere in a tree, if anything does.
+type Lies = Judgement<Option<(Mode, Oid)>>;
+
 /// Reads signers files out of trees; each folder and each content is read once.
 pub(super) struct SignersFile<'a> {
     history: &'a History<'a>,
     path: &'a RepoPath,
     /// What lies on the way to the file, by folder and how deep that lies.
-    found: RefCell<HashMap<(Oid, usize), Judgement<Option<(Mode, Oid)>>>>,
+    found: RefCell<HashMap<(Oid, usize), Lies>>,
     read: RefCell<HashMap<Oid, Judgement<Rc<AllowedSigners>>>>,
 }
 
