@@ -133,15 +133,16 @@ fn object_is_moved_between_two_syncs_that_live_on_as_explain_says() {
         (other["metadata"]["name"], other["spec"]["path"]) = (json!("other"), json!("./other"));
         scene.stage.admin.put(&other).await.unwrap();
         let before = scene.maps().get("limits").await.unwrap().metadata.uid;
+        let maps = scene.maps();
         let edit = async |change: serde_json::Value| {
-            scene.maps().patch("limits", &PatchParams::default(), &Patch::Merge(&change)).await.unwrap();
+            maps.patch("limits", &PatchParams::default(), &Patch::Merge(&change)).await.unwrap();
         };
         edit(json!({"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/prune": "disabled"}}})).await;
         scene.write("other/kustomization.yaml", "resources: [limits.yaml]\n");
         std::fs::rename(scene.work.join("app/limits.yaml"), scene.work.join("other/limits.yaml")).unwrap();
         scene.takes(&["settings.yaml"]);
         let commit = scene.commit_good();
-        scene.git(&["push", "--quiet", "--force", "origin", &format!("{commit}:refs/heads/main")]);
+        scene.push(&commit).await;
         let syncs = scene.syncs();
         let told = async |name: &str, what: &str, so: &dyn Fn(&kube::api::DynamicObject) -> bool| {
             let asked = async || syncs.get(name).await.ok().filter(|sync| so(sync));
