@@ -189,12 +189,12 @@ impl<'a, O: Origin> Session<'a, O> {
             let text = "an entry of `components` must be of kind Component; a Kustomization belongs in `resources`";
             return Err(mismatch(&path, text));
         }
-        let mut into = self.deeper(written, |session| session.accumulate(&path, kustomization, into))?;
-        // What it has renamed must not be called like something else now.
-        into.forget();
-        let resources = std::mem::take(&mut into.resources);
-        into.append(resources)?;
-        Ok(into)
+        let done = self.deeper(written, |session| session.accumulate(&path, kustomization, into))?;
+        // kustomize puts all of it anew onto nothing: what is called like something else by now is refused, and special
+        // fields of `configurations` drop the general ones.
+        let mut anew = Accumulator::default();
+        anew.absorb_base(done)?;
+        Ok(anew)
     }
 
     /// Does something with the trail one entry further.

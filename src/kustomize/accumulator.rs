@@ -30,6 +30,19 @@ pub struct Accumulator {
 /// Objects in one render, twice what may be applied: each generated one is compared with all.
 const OBJECTS: usize = 10_000;
 
+/// Refuses two objects that a patch has made the same. kustomize looks where it puts all of them together anew: behind a
+/// strategic merge patch with a target, and at the end, where it panics.
+pub fn none_twice(resources: &[Resource]) -> Result<(), Error> {
+    let mut known = HashMap::with_capacity(resources.len());
+    for resource in resources.iter().filter(|resource| !resource.is_gone()) {
+        if let Some(first) = known.insert(resource.id().effective(), &resource.place) {
+            let text = format!("the same object is already there, from {first}");
+            return Err(Error::new(Code::DuplicateId, text).at(resource.place.clone()).of(resource.id()));
+        }
+    }
+    Ok(())
+}
+
 impl Accumulator {
     /// Appends objects, none of which may be there already.
     pub fn append(&mut self, resources: Vec<Resource>) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use crate::sops::{self, Opened};
 use crate::trust::Origin;
 
 use super::accumulate::Session;
-use super::accumulator::Accumulator;
+use super::accumulator::{Accumulator, none_twice};
 use super::entry::Sort;
 use super::error::{Code, Error, Errors, Found};
 use super::file::{Kustomization, NAMES};
@@ -145,6 +145,7 @@ fn objects<O: Origin>(
     references::fix(&config, &mut resources, &session.budget)?.into_result()?;
     substitute::resolve(&vars, &config, &mut resources, &session.budget)?;
     resources.retain(|resource| !is_local(resource));
+    none_twice(&resources)?;
     match (&sort, options.order) {
         (Some(Sort::Fifo), _) | (None, Order::AsWritten) => {}
         (Some(Sort::Legacy(lists)), _) => sort_legacy(lists.as_ref(), &mut resources),

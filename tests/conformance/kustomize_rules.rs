@@ -236,3 +236,36 @@ fn further_differences_are_as_listed() {
     assert_eq!(value(r#""\/ \ud83d\ude00""#), "/ \u{1f600}");
     assert_eq!(value("[2001-12-14t21:59:43.10-05:00]"), json!(["2001-12-14T21:59:43.1-05:00"]));
 }
+
+#[test]
+fn objects_that_a_patch_has_made_the_same_are_refused() {
+    let two = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: one}\n---\n\
+               apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: two}\n";
+    let into = |namespace: &str| {
+        let add = format!(r#"[{{"op": "add", "path": "/metadata/namespace", "value": "{namespace}"}}]"#);
+        format!("{{target: {{kind: ConfigMap, namespace: one}}, patch: '{add}'}}")
+    };
+    let built = |patches: String| render(&format!("patches: [{patches}]\n"), two, &[]).map(|objects| objects.len());
+    assert_eq!(built(into("three")), Ok(2));
+    assert_eq!(built(into("two")), Err("duplicate-id".to_owned()));
+    // Even where a later patch would make them two again.
+    let merge = "{target: {name: none}, patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v}}'}";
+    let gone =
+        "{target: {namespace: two}, patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, $patch: delete}'}";
+    assert_eq!(built(format!("{}, {merge}, {gone}", into("two"))), Err("duplicate-id".to_owned()));
+}
+
+#[test]
+fn behind_a_component_special_fields_of_a_configuration_drop_the_general_ones() {
+    let config = "namePrefix: [{kind: Thing, path: metadata/name}]\n";
+    let part = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations: {c: d}\n";
+    let name = |kustomization: &str| {
+        let files = [("kustomization.yaml", kustomization), ("c.yaml", config), ("part/kustomization.yaml", part)];
+        let base = [("base/kustomization.yaml", "resources: [m.yaml]\n"), ("base/m.yaml", MAP)];
+        let files = files.into_iter().chain(base);
+        let files = files.map(|(path, text)| (RepoPath::parse(path).unwrap(), text.as_bytes().to_vec()));
+        rendered(files.collect(), &RepoPath::root(), PLAIN).unwrap()[0]["metadata"]["name"].clone()
+    };
+    assert_eq!(name("resources: [base]\nnamePrefix: p-\nconfigurations: [c.yaml]\n"), "p-a");
+    assert_eq!(name("resources: [base]\nnamePrefix: p-\nconfigurations: [c.yaml]\ncomponents: [part]\n"), "a");
+}

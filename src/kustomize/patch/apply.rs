@@ -1,5 +1,6 @@
 //! Which object a patch is for, and what of its identity stays.
 
+use crate::kustomize::accumulator::none_twice;
 use crate::kustomize::bounds::Budget;
 use crate::kustomize::entry::Patch;
 use crate::kustomize::error::{Code, Error};
@@ -76,7 +77,7 @@ impl Patches {
                 for resource in resources.iter_mut().filter(|resource| resource.is_selected(target)) {
                     merge(resource, &patch, entry, schema, budget)?;
                 }
-                Ok(())
+                none_twice(resources)
             }
             (Patches::Strategic(patches), None) => patches.iter().try_for_each(|patch| {
                 let target = only(resources, &patch.original_id(), &patch.place)?;
