@@ -10,27 +10,46 @@ use crate::git::{Error as GitError, Mirror};
 /// the volume of the shipped Deployment has twice as much.
 const BUDGET: u64 = 2 << 30;
 
-/// Makes room below `below` for what `mirror` is about to fetch. Where there is none, it is fetched anew as a whole: what
-/// refused commits brought is gone then.
+/// Makes room below `below` for what `mirror` is about to fetch. Where it is this one that takes too much, it is fetched anew
+/// as a whole: what refused commits brought is gone then. Where it is the others, it keeps what it has, by which the last good
+/// commit is held.
 ///
 /// # Errors
 /// The others alone take too much.
 pub(super) fn make_room(below: &Path, mirror: &mut Mirror) -> Result<(), GitError> {
-    if taken(below) > BUDGET {
-        mirror.forget();
+    match room(taken(below), mirror.size(), BUDGET) {
+        Room::Enough => Ok(()),
+        Room::WithoutThis => {
+            mirror.forget();
+            Ok(())
+        }
+        Room::None => {
+            let what = format!(
+                "the mirrors of all Repositories take more than {} MiB; delete Repositories, or give them agents of their own",
+                BUDGET >> 20
+            );
+            Err(GitError::Disk { path: below.to_owned(), source: io::Error::new(io::ErrorKind::StorageFull, what) })
+        }
     }
-    has_room(below, BUDGET)
 }
 
-fn has_room(below: &Path, budget: u64) -> Result<(), GitError> {
-    if taken(below) <= budget {
-        return Ok(());
+#[derive(Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// Once this mirror has given up what it takes.
+    WithoutThis,
+    None,
+}
+
+/// What room there is where all mirrors take `all` bytes, and the one that is asked about `own` of them.
+fn room(all: u64, own: u64, budget: u64) -> Room {
+    if all <= budget {
+        Room::Enough
+    } else if all.saturating_sub(own) <= budget {
+        Room::WithoutThis
+    } else {
+        Room::None
     }
-    let what = format!(
-        "the mirrors of all Repositories take more than {} MiB; delete Repositories, or give them agents of their own",
-        budget >> 20
-    );
-    Err(GitError::Disk { path: below.to_owned(), source: io::Error::new(io::ErrorKind::StorageFull, what) })
 }
 
 /// What lies in the packs of all mirrors, in bytes.
@@ -44,7 +63,7 @@ fn taken(below: &Path) -> u64 {
 mod tests {
     use std::fs;
 
-    use super::{has_room, taken};
+    use super::{Room, room, taken};
 
     #[test]
     fn mirrors_are_counted_together_and_bounded_together() {
@@ -55,8 +74,10 @@ mod tests {
             fs::write(packs.join("pack-1.pack"), vec![0; 600]).unwrap();
         }
         assert_eq!(taken(below.path()), 1200);
-        assert!(has_room(below.path(), 1200).is_ok());
-        let refused = has_room(below.path(), 1199).unwrap_err();
-        assert_eq!(refused.code(), "disk");
+        assert_eq!(room(1200, 600, 1200), Room::Enough);
+        assert_eq!(room(1200, 600, 1199), Room::WithoutThis);
+        assert_eq!(room(1200, 600, 600), Room::WithoutThis);
+        assert_eq!(room(1200, 600, 599), Room::None, "giving up its own would help nobody");
+        assert_eq!(room(1200, 0, 1199), Room::None);
     }
 }

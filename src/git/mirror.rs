@@ -87,6 +87,11 @@ impl Mirror {
         Ok(Fetched::new(Commit { reference: offer.name, head, tag }, objects))
     }
 
+    /// What it takes on disk, in bytes.
+    pub fn size(&self) -> u64 {
+        self.store.as_ref().map_or(0, Store::bytes)
+    }
+
     /// Forgets everything fetched: when judging found objects missing or corrupt, the next fetch starts anew.
     pub fn forget(&mut self) {
         self.store = None;
