@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, DynamicObject};
+use serde_json::Value;
 
 use crate::api::{self, ConditionStatus, Sync};
 
@@ -81,4 +82,18 @@ fn is_ready(other: &Sync, sync: &Sync, polled: &Polled) -> bool {
     status.conditions.iter().any(ready)
         && status.observed_generation == other.metadata.generation
         && (other.spec.repository != sync.spec.repository || status.last_applied_revision == polled.revision())
+}
+
+/// What a Sync is ready at, if it is: as which generation, and at which revision.
+pub(super) fn readiness(object: &DynamicObject) -> Option<(Option<i64>, Option<String>)> {
+    let status = object.data.get("status")?;
+    let is_ready = |one: &Value| one["type"] == api::condition_kind::READY && one["status"] == "True";
+    let at = || (status["observedGeneration"].as_i64(), status["lastAppliedRevision"].as_str().map(str::to_owned));
+    status["conditions"].as_array()?.iter().any(is_ready).then(at)
+}
+
+/// Whether a Sync names another in `dependsOn`.
+pub(super) fn depends_on(object: &DynamicObject, name: &str) -> bool {
+    let named = object.data["spec"]["dependsOn"].as_array();
+    named.is_some_and(|named| named.iter().any(|one| one["name"] == name))
 }

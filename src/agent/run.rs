@@ -9,18 +9,18 @@ use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
-use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::api::{self, condition_kind};
+use crate::api;
 use crate::clock::System;
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, Stage};
 
 use super::Error;
 use super::clients::Clients;
+use super::depends::{depends_on, readiness};
 use super::desk::Desk;
 use super::schedule::{Agenda, Next};
 use super::serve::{Served, listen, serve};
@@ -298,19 +298,6 @@ impl Round {
         }
         self.agenda.next_due().map_or(LONGEST_SLEEP, |due| due.saturating_sub(self.now()).min(LONGEST_SLEEP))
     }
-}
-
-/// What a Sync is ready at, if it is: as which generation, and at which revision.
-fn readiness(object: &DynamicObject) -> Option<(Option<i64>, Option<String>)> {
-    let status = object.data.get("status")?;
-    let is_ready = |one: &Value| one["type"] == condition_kind::READY && one["status"] == "True";
-    let at = || (status["observedGeneration"].as_i64(), status["lastAppliedRevision"].as_str().map(str::to_owned));
-    status["conditions"].as_array()?.iter().any(is_ready).then(at)
-}
-
-fn depends_on(object: &DynamicObject, name: &str) -> bool {
-    let named = object.data["spec"]["dependsOn"].as_array();
-    named.is_some_and(|named| named.iter().any(|one| one["name"] == name))
 }
 
 /// One turn in a task of its own: a panic in it is counted, and other turns go on.
