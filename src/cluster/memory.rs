@@ -142,26 +142,29 @@ mod tests {
     use super::Memory;
     use crate::plan::{Existing, Identity};
 
+    fn existing(uid: &str, version: u32) -> Existing {
+        Existing {
+            uid: uid.to_owned(),
+            resource_version: version.to_string(),
+            outline: None,
+            owner: None,
+            kept: false,
+            deleting: false,
+        }
+    }
+
     #[test]
     fn an_object_that_anybody_touched_is_applied_again() {
         let memory = Memory::new();
         let identity =
             Identity { group: String::new(), kind: "ConfigMap".to_owned(), namespace: None, name: "a".to_owned() };
-        let existing = |uid: &str, version: &str| Existing {
-            uid: uid.to_owned(),
-            resource_version: version.to_owned(),
-            outline: None,
-            owner: None,
-            kept: false,
-            deleting: false,
-        };
         let (old, new) = (memory.fingerprint(b"old"), memory.fingerprint(b"new"));
-        assert!(!memory.holds(&identity, &existing("u", "1"), old));
-        memory.remember(identity.clone(), &existing("u", "1"), old);
-        assert!(memory.holds(&identity, &existing("u", "1"), old));
-        assert!(!memory.holds(&identity, &existing("u", "2"), old));
-        assert!(!memory.holds(&identity, &existing("v", "1"), old));
-        assert!(!memory.holds(&identity, &existing("u", "1"), new));
+        assert!(!memory.holds(&identity, &existing("u", 1), old));
+        memory.remember(identity.clone(), &existing("u", 1), old);
+        assert!(memory.holds(&identity, &existing("u", 1), old));
+        assert!(!memory.holds(&identity, &existing("u", 2), old));
+        assert!(!memory.holds(&identity, &existing("v", 1), old));
+        assert!(!memory.holds(&identity, &existing("u", 1), new));
     }
 
     #[test]
@@ -172,14 +175,6 @@ mod tests {
             kind: "HorizontalPodAutoscaler".to_owned(),
             namespace: None,
             name: "a".to_owned(),
-        };
-        let existing = |uid: &str, version: u32| Existing {
-            uid: uid.to_owned(),
-            resource_version: version.to_string(),
-            outline: None,
-            owner: None,
-            kept: false,
-            deleting: false,
         };
         let manifest = memory.fingerprint(b"m");
         assert!(!memory.is_disturbed_by(&identity, Some(&existing("u", 0))), "nobody has applied it");
@@ -202,19 +197,11 @@ mod tests {
         let memory = Memory::new();
         let identity =
             Identity { group: String::new(), kind: "ConfigMap".to_owned(), namespace: None, name: "a".to_owned() };
-        let existing = |uid: &str, version: &str| Existing {
-            uid: uid.to_owned(),
-            resource_version: version.to_owned(),
-            outline: None,
-            owner: None,
-            kept: false,
-            deleting: false,
-        };
-        memory.leave_alone(identity.clone(), &existing("u", "1"), memory.fingerprint(b"m"));
-        assert!(memory.left_so(&identity, &existing("u", "2")));
-        assert!(!memory.is_disturbed_by(&identity, Some(&existing("u", "2"))));
+        memory.leave_alone(identity.clone(), &existing("u", 1), memory.fingerprint(b"m"));
+        assert!(memory.left_so(&identity, &existing("u", 2)));
+        assert!(!memory.is_disturbed_by(&identity, Some(&existing("u", 2))));
         assert!(memory.is_disturbed_by(&identity, None));
-        assert!(memory.is_disturbed_by(&identity, Some(&existing("v", "2"))));
+        assert!(memory.is_disturbed_by(&identity, Some(&existing("v", 2))));
     }
 
     #[test]
