@@ -15,12 +15,17 @@ fn sealed(plain: &str, format: Format) -> (String, Keyring) {
 
 /// As [`sealed`], by a rule that says what is encrypted.
 fn sealed_by(selector: Option<(&str, &str)>, plain: &str, format: Format) -> (String, Keyring) {
+    sealed_at("2026-06-01T00:00:00Z", selector, plain, format)
+}
+
+/// As [`sealed_by`], at a time.
+fn sealed_at(time: &str, selector: Option<(&str, &str)>, plain: &str, format: Format) -> (String, Keyring) {
     let (identity, recipient) = generate();
     let keys = Keyring::read(vec![("a.agekey".to_owned(), identity)]).unwrap();
     let groups = vec![Recipients { age: vec![recipient], pgp: Vec::new() }];
     let selector = selector.map(|(field, rule)| (field.to_owned(), rule.to_owned()));
     let terms = Terms { groups, selector, ..Terms::default() };
-    (seal(plain.as_bytes(), format, &terms, "2026-06-01T00:00:00Z".parse().unwrap()).unwrap(), keys)
+    (seal(plain.as_bytes(), format, &terms, time.parse().unwrap()).unwrap(), keys)
 }
 
 fn outcome(file: &str, format: Format, keys: &Keyring) -> &'static str {
@@ -65,6 +70,24 @@ fn a_value_cannot_be_turned_into_a_comment_that_the_mac_still_counts() {
     let bent = good.replace(line, "").replace("[mfa]", &format!("[mfa:required]\n; {envelope}\nn =\n[mfa]"));
     assert_eq!(outcome(&good, Format::Ini, &keys), "opened");
     assert_eq!(outcome(&bent, Format::Ini, &keys), "value-malformed", "{bent}");
+}
+
+#[test]
+fn a_comment_that_was_encrypted_as_text_is_read_in_files_of_that_time_alone() {
+    for (time, in_map) in [("2018-12-31T23:59:59Z", "opened"), ("2019-01-01T00:00:00Z", "value-malformed")] {
+        let (good, keys) = sealed_at(time, None, "mfa: required\nlist:\n    - a\n    - b\n", Format::Yaml);
+        let line = |start: &str| good.lines().find(|line| line.trim_start().starts_with(start)).unwrap().to_owned();
+        let (value, element) = (line("mfa: "), line("- ENC["));
+        let comment = good
+            .replace(&value, &value.replace("mfa: ENC[", "mfa:\n    #ENC["))
+            .replace("\nlist:", "\n    n: null\nlist:");
+        assert_eq!(outcome(&comment, Format::Yaml, &keys), in_map, "{comment}");
+        // The MAC authenticates the time.
+        let younger = comment.replace(time, "2018-06-01T00:00:00Z");
+        assert_ne!(outcome(&younger, Format::Yaml, &keys), "opened");
+        let in_list = good.replacen(&element, &element.replace("- ENC[", "#ENC["), 1);
+        assert_eq!(outcome(&in_list, Format::Yaml, &keys), "value-malformed", "{in_list}");
+    }
 }
 
 #[test]
