@@ -13,8 +13,8 @@ use crate::plan::{self, Identity};
 use crate::policy::Admitted;
 use crate::trust::Signed;
 
-use super::mirrors::Polled;
 use super::outcome::Changes;
+use super::polled::Polled;
 use super::prepare::{Held, Wanted};
 use super::record::{Proof, entries, inventory, renewed};
 use super::run::Key as SyncKey;

@@ -8,7 +8,7 @@ use crate::model::Class;
 use crate::secret::Secret;
 
 use super::desk::Desk;
-use super::mirrors::Fault;
+use super::polled::Fault;
 
 /// What `repository` is asked with: its address, its Secret, its bounds.
 pub(super) async fn remote(desk: &Arc<Desk>, repository: &Repository) -> Result<Remote, Fault> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::api::{self, ConditionStatus, Sync};
 
 use super::Error;
-use super::mirrors::Polled;
+use super::polled::Polled;
 use super::prepare::Held;
 use super::sync::Work;
 use super::warrant::Ledger;

@@ -12,7 +12,7 @@ use crate::telemetry;
 use crate::trust::Signed;
 
 use super::desk::{Memory, Reviewed};
-use super::mirrors::Polled;
+use super::polled::Polled;
 use super::prepare::{Held, Stage, Wanted, prepare, review};
 use super::progress;
 use super::status::{Holds, reason};

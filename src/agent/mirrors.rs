@@ -5,22 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-use crate::api::{self, GitReference, Repository};
-use crate::git::{Checked, Commit, Connection, Error as GitError, Fetched, Mirror, Objects, Oid, Reference, Transport};
+use crate::api::{GitReference, Repository};
+use crate::git::{Checked, Commit, Error as GitError, Mirror, Objects, Oid, Reference, Transport};
 use crate::model::Class;
 use crate::telemetry::Stage;
 
 use super::Error;
-use super::credentials;
+use super::connection::Kept;
 use super::desk::Desk;
-use super::outcome::revision;
-use super::room::make_room;
-use super::status::Holds;
+use super::polled::{Fault, Polled, committed};
+use super::room::{has_room, make_room};
 
 /// Every mirror, by the name of its Repository.
 pub(super) struct Mirrors {
@@ -38,130 +36,13 @@ struct Slot {
 
 struct State {
     mirror: Mirror,
-    /// What the connection was made of, and when.
-    connection: Option<(String, Instant, Arc<Connection>)>,
+    connection: Kept,
     /// The commit that was asked for by its id, and when: a server that does not give it is not asked every second.
     sought: Option<(Oid, Instant)>,
 }
 
-/// What the remote showed, and when.
-pub(super) struct Polled {
-    /// When, by the calendar: for telling how old commits are.
-    at: Timestamp,
-    /// The same by a clock that nobody sets: for telling how old this answer is.
-    answered: Instant,
-    pub(super) head: Result<(Commit, Objects), Fault>,
-    /// Date of the head by its committer; a claim, which judging checks.
-    committed: Option<Timestamp>,
-    max_staleness: api::Duration,
-    /// Everything fetched so far, also while the remote shows nothing.
-    objects: Option<Objects>,
-}
-
-/// Why the remote showed nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) code: String,
-    pub(super) class: Class,
-    pub(super) message: String,
-}
-
-impl Polled {
-    /// The answer without its time, to tell whether it is news. A fault is told by its code: a server that says another
-    /// sentence each time says nothing new.
-    pub(super) fn says(&self) -> Result<&Commit, &str> {
-        self.head.as_ref().map(|(commit, _)| commit).map_err(|fault| fault.code.as_str())
-    }
-
-    /// Reference and commit, where there is one.
-    pub(super) fn revision(&self) -> Option<String> {
-        self.head.as_ref().ok().map(|(commit, _)| revision(&commit.reference, &commit.head.to_string()))
-    }
-
-    /// A commit that was fetched before, under the reference that is followed now.
-    pub(super) fn at_commit(&self, id: Oid, reference: &str) -> Option<Fetched<Commit>> {
-        let objects = self.objects.as_ref().filter(|objects| objects.contains(&id))?;
-        Some(Fetched::new(Commit { reference: reference.to_owned(), head: id, tag: None }, objects.clone()))
-    }
-
-    /// Whether the view is fresh: the remote answered, and the newest commit is not older than the policy allows.
-    ///
-    /// `newest` names the newest commit that was verified, where that is not the head: what nobody has signed may bear any
-    /// date.
-    pub(super) fn fresh(&self, newest: Newest<'_>) -> Holds {
-        if let Err(fault) = &self.head {
-            return Holds::no(super::status::reason(&fault.code), fault.message.clone());
-        }
-        let newest = match newest {
-            Newest::Head => self.committed,
-            Newest::LastGood(commit) => commit
-                .and_then(|commit| commit.parse().ok())
-                .and_then(|commit| committed(self.objects.as_ref()?, &commit)),
-        };
-        let limit = SignedDuration::try_from(self.max_staleness.get()).unwrap_or(SignedDuration::MAX);
-        match newest {
-            Some(committed) if committed.duration_since(self.at) > AHEAD => Holds::no(
-                "AheadOfNow",
-                format!("the newest commit is of {committed}, which is in the future: its date says nothing"),
-            ),
-            Some(committed) if self.at.duration_since(committed) > limit => Holds::no(
-                "Stale",
-                format!(
-                    "the newest commit is of {committed}, older than trust.maxStaleness ({}); either nothing was \
-                     committed since, or the remote withholds it",
-                    self.max_staleness
-                ),
-            ),
-            Some(_) => Holds::yes("Answered", "the remote answers, and its newest commit is recent"),
-            None => {
-                Holds::unknown("NoDate", "the remote answers, but how old its newest verified commit is, is not known")
-            }
-        }
-    }
-}
-
-/// Whose date says how fresh the view is.
-#[derive(Clone, Copy)]
-pub(super) enum Newest<'a> {
-    /// The head's: it was verified, or nobody has judged it yet.
-    Head,
-    /// That of the commit which is applied, if there is one: the head was refused.
-    LastGood(Option<&'a str>),
-}
-
-/// Clocks differ; a date further ahead than this is none.
-const AHEAD: SignedDuration = SignedDuration::from_hours(24);
-
-impl Fault {
-    fn panicked() -> Self {
-        let message = "fetching broke down on what the remote sent; it is refused. Please report it".to_owned();
-        Self { code: "panic".to_owned(), class: Class::Bug, message }
-    }
-}
-
-impl From<&GitError> for Fault {
-    fn from(error: &GitError) -> Self {
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(next) = cause {
-            message = format!("{message}: {next}");
-            cause = next.source();
-        }
-        Self { code: error.code().to_owned(), class: error.class(), message }
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self { code: error.code().to_owned(), class: error.class(), message: error.to_string() }
-    }
-}
-
 /// Remotes that are asked at the same time: what one sends is kept in memory until it is indexed.
 const ASKED: usize = 16;
-
-/// A connection is made anew after this time: credentials may have been replaced.
-const CONNECTION_AGE: Duration = Duration::from_secs(300);
 
 impl Mirrors {
     /// No mirror yet; their folders will lie in a folder of our own in `cache`. What an agent that was killed has left
@@ -208,7 +89,7 @@ impl Mirrors {
         let last = self.last(repository);
         // An answer that came while this turn waited for the lock is as new as one of its own.
         let will_do = |last: &Arc<Polled>| asked.saturating_duration_since(last.answered) <= age;
-        if let Some(last) = last.clone().filter(|last| will_do(last) && state.is_of(repository)) {
+        if let Some(last) = last.clone().filter(|last| will_do(last) && state.connection.is_of(repository)) {
             return last;
         }
         // It is never closed.
@@ -264,7 +145,14 @@ impl Mirrors {
             return polled;
         }
         state.sought = Some((id, now));
-        let Ok(transport) = state.connect(desk, repository, now).await else { return polled };
+        let Ok(transport) = state.connection.get(desk, repository, now).await else { return polled };
+        // It is never closed.
+        let _asking = self.asking.acquire().await;
+        // Nothing is given up for it: what else this mirror holds, the head, is needed as well.
+        if !has_room(&self.below) {
+            warn!(repository = %repository.name_any(), commit = %id.short(), "the mirrors take too much room to ask for the commit that is applied");
+            return polled;
+        }
         let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
         let asking = tokio::task::spawn_blocking(move || {
             let fetched = mirror.fetch(transport.as_ref(), &Reference::Commit(id));
@@ -307,7 +195,7 @@ impl Mirrors {
     fn slot(&self, name: &str) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = || {
-            let state = State { mirror: Mirror::new(&self.below), connection: None, sought: None };
+            let state = State { mirror: Mirror::new(&self.below), connection: Kept::default(), sought: None };
             Arc::new(Slot { state: tokio::sync::Mutex::new(state), last: Mutex::new(None) })
         };
         Arc::clone(slots.entry(name.to_owned()).or_insert_with(begin))
@@ -328,7 +216,7 @@ impl Mirrors {
             // Whoever has waited meanwhile is told the same, and does not wait for a silent remote in his turn.
             Polled { at, answered: Instant::now(), head: Err(fault), committed: None, max_staleness, objects }
         };
-        let transport = match state.connect(desk, repository, answered).await {
+        let transport = match state.connection.get(desk, repository, answered).await {
             Ok(transport) => transport,
             Err(fault) => return nothing(fault),
         };
@@ -357,7 +245,7 @@ impl Mirrors {
             }
             Err(error) => {
                 // Perhaps the credentials were replaced meanwhile.
-                state.connection = None;
+                state.connection.forget();
                 nothing(Fault::from(&error))
             }
         }
@@ -382,79 +270,7 @@ fn look(
     Ok(mirror.fetch(transport, reference)?.into_parts())
 }
 
-impl State {
-    fn is_of(&self, repository: &Repository) -> bool {
-        self.connection.as_ref().is_some_and(|(made_of, ..)| *made_of == material(repository))
-    }
-
-    async fn connect(
-        &mut self,
-        desk: &Arc<Desk>,
-        repository: &Repository,
-        now: Instant,
-    ) -> Result<Arc<Connection>, Fault> {
-        let material = material(repository);
-        if let Some((made_of, since, transport)) = &self.connection
-            && *made_of == material
-            && now.duration_since(*since) < CONNECTION_AGE
-        {
-            return Ok(Arc::clone(transport));
-        }
-        let remote = credentials::remote(desk, repository).await?;
-        let made = tokio::task::spawn_blocking(move || Connection::new(remote)).await;
-        let transport = made.map_err(|_| Fault {
-            code: "panic".to_owned(),
-            class: Class::Bug,
-            message: "the connection could not be prepared; please report it".to_owned(),
-        })?;
-        let transport = Arc::new(transport.map_err(|error| Fault::from(&error))?);
-        self.connection = Some((material, now, Arc::clone(&transport)));
-        Ok(transport)
-    }
-}
-
-/// What a connection is made of: another UID or generation needs another one.
-fn material(repository: &Repository) -> String {
-    format!("{} {}", repository.uid().unwrap_or_default(), repository.metadata.generation.unwrap_or_default())
-}
-
 fn reference(wanted: &GitReference) -> Result<Reference, Fault> {
     let refuse = |message| Fault { code: "bad-reference".to_owned(), class: Class::Misconfigured, message };
     super::reference(wanted).map_err(refuse)
-}
-
-/// The committer's date of a commit, for telling how old the view is; nothing is decided by it.
-fn committed(objects: &Objects, head: &Oid) -> Option<Timestamp> {
-    let raw = objects.read(head, 1 << 20).ok()?;
-    let text = raw.bytes.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-    let line = text.filter_map(|line| std::str::from_utf8(line).ok()).find(|line| line.starts_with("committer "))?;
-    let seconds = line.rsplit(' ').nth(1)?.parse().ok()?;
-    Timestamp::from_second(seconds).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use jiff::Timestamp;
-
-    use super::{Fault, Polled};
-    use crate::model::Class;
-
-    #[test]
-    fn server_that_says_another_sentence_each_time_has_no_news() {
-        let polled = |code: &str, message: &str| {
-            let (code, message) = (code.to_owned(), message.to_owned());
-            Polled {
-                at: Timestamp::UNIX_EPOCH,
-                answered: Instant::now(),
-                head: Err(Fault { code, class: Class::Transient, message }),
-                committed: None,
-                max_staleness: "24h".parse().unwrap(),
-                objects: None,
-            }
-        };
-        assert!(polled("remote-error", "request 1").says() == polled("remote-error", "request 2").says());
-        assert!(polled("remote-error", "request 1").says() != polled("ref-gone", "request 1").says());
-    }
 }

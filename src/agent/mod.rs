@@ -5,6 +5,7 @@
 mod account;
 mod bring;
 mod clients;
+mod connection;
 mod credentials;
 mod depends;
 mod desk;
@@ -16,6 +17,7 @@ mod layer;
 mod mirrors;
 mod outcome;
 mod policy;
+mod polled;
 mod prepare;
 mod progress;
 mod record;

@@ -9,7 +9,7 @@ use crate::telemetry::TurnEnd;
 
 use super::Error;
 use super::desk::PolicyFault;
-use super::mirrors::{Newest, Polled};
+use super::polled::{Newest, Polled};
 use super::prepare::{Held, Stage};
 use super::schedule::Next;
 use super::status::{Holds, reason};

@@ -11,7 +11,7 @@ use crate::policy::{self, Admitted};
 use crate::sops;
 use crate::trust::{self, Base, Policy, Signed, Verified};
 
-use super::mirrors::Fault;
+use super::polled::Fault;
 use super::progress::Progress;
 
 /// Everything the judgement depends on, besides the commit.

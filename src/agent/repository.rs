@@ -16,7 +16,7 @@ use crate::model::Class;
 
 use super::Error;
 use super::desk::{Desk, policy};
-use super::mirrors::Newest;
+use super::polled::Newest;
 use super::run::Key;
 use super::schedule::Next;
 use super::status::{Findings, Holds, conditions, differ, reason, seconds};

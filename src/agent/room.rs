@@ -33,6 +33,11 @@ pub(super) fn make_room(below: &Path, mirror: &mut Mirror) -> Result<(), GitErro
     }
 }
 
+/// Whether a mirror may grow where none may give up anything for it.
+pub(super) fn has_room(below: &Path) -> bool {
+    room(taken(below), 0, BUDGET) == Room::Enough
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Room {
     Enough,

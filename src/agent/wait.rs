@@ -10,8 +10,8 @@ use crate::cluster::{Acting, Cluster, Unhealthy};
 use crate::plan::{Identity, Inventory};
 
 use super::desk::Memory;
-use super::mirrors::Polled;
 use super::outcome::{Outcome, named};
+use super::polled::Polled;
 use super::record::inventory;
 use super::report::progress;
 use super::sync::Work;
