@@ -52,7 +52,7 @@ impl<'a, O: Origin> Session<'a, O> {
             schema_is_set: false,
             builtin: Builtin::Unused,
             visits: 0,
-            budget: Budget::new(),
+            budget: Budget::of(opened),
             trail: Trail::default(),
         }
     }
@@ -124,7 +124,7 @@ impl<'a, O: Origin> Session<'a, O> {
         self.run(steps, &mut into)?;
         // A validator of the built-in kinds changes objects, or does nothing; either way there is nothing to learn.
         self.plugins(path, &name, &validators, Role::Validator)?;
-        into.add_vars(&vars)?;
+        into.add_vars(&vars, &self.budget)?;
         Ok(into)
     }
 
@@ -175,7 +175,7 @@ impl<'a, O: Origin> Session<'a, O> {
                 }
                 let base =
                     self.deeper(written, |session| session.accumulate(&path, kustomization, Accumulator::default()))?;
-                into.absorb_base(base)
+                into.absorb_base(base, &self.budget)
             }
         }
     }
@@ -193,7 +193,7 @@ impl<'a, O: Origin> Session<'a, O> {
         // kustomize puts all of it anew onto nothing: what is called like something else by now is refused, and special
         // fields of `configurations` drop the general ones.
         let mut anew = Accumulator::default();
-        anew.absorb_base(done)?;
+        anew.absorb_base(done, &self.budget)?;
         Ok(anew)
     }
 
@@ -224,11 +224,11 @@ impl<'a, O: Origin> Session<'a, O> {
                 if let Some(source) = &source {
                     source.note_generated(&mut generated);
                 }
-                into.absorb(generated)?;
+                into.absorb(generated, &self.budget)?;
             }
         }
         for step in self.plugins(folder, kustomization.name(), &kustomization.generators, Role::Generator)? {
-            step.generated().into_iter().try_for_each(|generated| into.absorb(generated))?;
+            step.generated().into_iter().try_for_each(|generated| into.absorb(generated, &self.budget))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::Place;
 
+use super::bounds::{Budget, SELECTION};
 use super::entry::Var;
 use super::error::{Code, Error};
 use super::fields::Config;
@@ -85,14 +86,16 @@ impl Accumulator {
     }
 
     /// Adds what a base has made.
-    pub fn absorb_base(&mut self, base: Accumulator) -> Result<(), Error> {
+    pub fn absorb_base(&mut self, base: Accumulator, budget: &Budget) -> Result<(), Error> {
+        budget.look(SELECTION, base.resources.len())?;
         self.append(base.resources)?;
         self.add_config(&base.config)?;
         base.vars.into_iter().try_for_each(|var| self.add_var(var))
     }
 
     /// Adds a generated object, or does to the existing one what its behavior says.
-    pub fn absorb(&mut self, mut resource: Resource) -> Result<(), Error> {
+    pub fn absorb(&mut self, mut resource: Resource, budget: &Budget) -> Result<(), Error> {
+        budget.look(1, self.resources.len())?;
         let id = resource.id();
         let fits = |other: &Resource| other.name_was(&id.name) && other.all_ids().any(|known| known.is_same(&id));
         let mut fitting = (0..self.resources.len()).filter(|at| fits(&self.resources[*at]));
@@ -108,7 +111,7 @@ impl Accumulator {
                 Err(refuse("the object exists already; `behavior` must be merge or replace"))
             }
             ((Some(at), None), behavior @ (Behavior::Merge | Behavior::Replace)) => {
-                take_over(&mut resource, &self.resources[at], behavior);
+                take_over(&mut resource, &self.resources[at], behavior, budget)?;
                 self.resources[at] = resource;
                 Ok(())
             }
@@ -116,8 +119,9 @@ impl Accumulator {
     }
 
     /// Adds variables, and marks the objects that they read from.
-    pub fn add_vars(&mut self, vars: &[Var]) -> Result<(), Error> {
+    pub fn add_vars(&mut self, vars: &[Var], budget: &Budget) -> Result<(), Error> {
         for var in vars {
+            budget.look(1, self.resources.len() + self.vars.len())?;
             let fits = |resource: &Resource| {
                 resource.name_was(&var.object_name)
                     && resource.all_ids().any(|id| {
@@ -157,16 +161,16 @@ impl Accumulator {
 }
 
 /// Gives a generated object the identity of the one it replaces or is merged with, and its labels and annotations.
-fn take_over(new: &mut Resource, old: &Resource, behavior: Behavior) {
+fn take_over(new: &mut Resource, old: &Resource, behavior: Behavior, budget: &Budget) -> Result<(), Error> {
     for map in ["labels", "annotations"] {
-        complete(new, old, &["metadata", map]);
+        complete(new, old, &["metadata", map], budget)?;
     }
     new.set_identity(old.name(), old.namespace());
     if behavior == Behavior::Merge {
         origin::inherit(new, old);
-        take_string_data(new, old);
-        complete(new, old, &["data"]);
-        complete(new, old, &["binaryData"]);
+        take_string_data(new, old, budget)?;
+        complete(new, old, &["data"], budget)?;
+        complete(new, old, &["binaryData"], budget)?;
     }
     new.previous.clone_from(&old.previous);
     new.prefixes.clone_from(&old.prefixes);
@@ -175,22 +179,25 @@ fn take_over(new: &mut Resource, old: &Resource, behavior: Behavior) {
     new.behavior = old.behavior;
     // A hash only where both ask for one.
     new.hashed &= old.hashed;
+    Ok(())
 }
 
 /// Takes over the `stringData` of a Secret as the API server would: in base64, before its `data`.
-fn take_string_data(new: &mut Resource, old: &Resource) {
+fn take_string_data(new: &mut Resource, old: &Resource, budget: &Budget) -> Result<(), Error> {
     if new.kind() != "Secret" || new.api_version() != "v1" {
-        return;
+        return Ok(());
     }
-    let Some(strings) = old.body.get("stringData").and_then(Tree::as_map) else { return };
+    let Some(strings) = old.body.get("stringData").and_then(Tree::as_map) else { return Ok(()) };
     let encoded: Vec<(String, Tree)> =
         strings.iter().filter_map(|(key, tree)| Some((key.to_owned(), encoded(tree)?))).collect();
-    let Some(body) = new.body.as_map_mut() else { return };
+    let Some(body) = new.body.as_map_mut() else { return Ok(()) };
     if let Tree::Map(data) = body.entry("data", || Tree::Map(Fields::default())) {
         for (key, tree) in encoded {
+            budget.look(1, data.len())?;
             data.entry(&key, || tree);
         }
     }
+    Ok(())
 }
 
 /// Values of a merged mapping are texts, whatever they were written as.
@@ -202,19 +209,21 @@ fn as_text(tree: &Tree) -> Tree {
 }
 
 /// Adds to a mapping of `new` what only `old` has.
-fn complete(new: &mut Resource, old: &Resource, path: &[&str]) {
-    let Some(theirs) = old.body.at(path).and_then(Tree::as_map).filter(|map| !map.is_empty()) else { return };
+fn complete(new: &mut Resource, old: &Resource, path: &[&str], budget: &Budget) -> Result<(), Error> {
+    let Some(theirs) = old.body.at(path).and_then(Tree::as_map).filter(|map| !map.is_empty()) else { return Ok(()) };
     let (fields, name) = match path {
         ["metadata", name] => (new.metadata_mut(), *name),
         [name] => match new.body.as_map_mut() {
             Some(body) => (body, *name),
-            None => return,
+            None => return Ok(()),
         },
-        _ => return,
+        _ => return Ok(()),
     };
     if let Tree::Map(mine) = fields.entry(name, || Tree::Map(Fields::default())) {
         for (key, value) in theirs.iter() {
+            budget.look(1, mine.len())?;
             mine.entry(key, || as_text(value));
         }
     }
+    Ok(())
 }

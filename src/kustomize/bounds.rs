@@ -40,19 +40,43 @@ fn fits(tree: &Tree, levels: usize) -> bool {
     }
 }
 
+/// What a render of few files may read and copy, in bytes of memory.
+const LEAST: usize = 40 << 20;
+
+/// What it may read and copy more for each byte of its files: a commit gets as much memory as it is large, not more.
+const TIMES: usize = 12;
+
 /// Upper bound on all that one render reads and copies, in bytes of memory: several times what may be applied.
-const BYTES: usize = 256 << 20;
+const MOST: usize = 256 << 20;
+
+/// Upper bound on how often one render looks at a field, where lists of the commit multiply each other: patches by objects,
+/// operations by the keys of a mapping. A second at most; a thousandth of it is a large render.
+const LOOKS: usize = 50_000_000;
+
+/// Looks that it takes to tell whether an object is the one that is meant: its names, by patterns.
+pub const SELECTION: usize = 16;
 
 /// What an entry of a mapping or a list takes beside its texts.
 const ENTRY: usize = 96;
 
 /// What a render may still read and copy. Nothing is given back: who copies and drops pays as well.
-pub struct Budget(Cell<usize>);
+pub struct Budget {
+    whole: usize,
+    left: Cell<usize>,
+    looks: Cell<usize>,
+}
 
 impl Budget {
-    /// All of it.
-    pub fn new() -> Self {
-        Self(Cell::new(BYTES))
+    /// For a render of these files, which it holds while it lasts.
+    pub fn of<O: Origin>(opened: &Opened<O>) -> Self {
+        let sizes = opened.paths().map(|path| match (opened.file(path), opened.text(path)) {
+            (Some(File::Plain(bytes)), _) => bytes.len(),
+            (_, Some(text)) => rounded(text),
+            (_, None) => 0,
+        });
+        let files: usize = sizes.sum();
+        let whole = LEAST.saturating_add(files.saturating_mul(TIMES)).min(MOST);
+        Self { whole, left: Cell::new(whole.saturating_sub(files)), looks: Cell::new(LOOKS) }
     }
 
     /// Takes `bytes` of it.
@@ -60,11 +84,28 @@ impl Budget {
     /// # Errors
     /// Where there is not that much left.
     pub fn take(&self, bytes: usize) -> Result<(), Error> {
-        let left = self.0.get().checked_sub(bytes).ok_or_else(|| {
-            let text = format!("this reads and copies more than {} MiB; divide it among several Syncs", BYTES >> 20);
+        let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
+            let text = format!(
+                "this reads and copies more than the {} MiB that files of this size may; divide it among several Syncs",
+                self.whole >> 20
+            );
             Error::new(Code::Limit, text)
         })?;
-        self.0.set(left);
+        self.left.set(left);
+        Ok(())
+    }
+
+    /// For `times` looks at each of `each` things.
+    ///
+    /// # Errors
+    /// Where that is more than a render may take.
+    pub fn look(&self, times: usize, each: usize) -> Result<(), Error> {
+        let left = times.checked_mul(each).and_then(|looks| self.looks.get().checked_sub(looks)).ok_or_else(|| {
+            let text = "too many fields are looked at: this has too many patches, replacements or the like for so many \
+                        objects or keys; divide it among several Syncs";
+            Error::new(Code::Limit, text)
+        })?;
+        self.looks.set(left);
         Ok(())
     }
 
@@ -96,24 +137,14 @@ impl Budget {
         self.take(8 * ENTRY + 2 * resource.place.file.as_str().len() + former.sum::<usize>())
     }
 
-    /// For the files that a render holds while it lasts.
-    pub fn files<O: Origin>(&self, opened: &Opened<O>) -> Result<(), Error> {
-        opened.paths().try_for_each(|path| match (opened.file(path), opened.text(path)) {
-            (Some(File::Plain(bytes)), _) => self.take(bytes.len()),
-            (_, Some(text)) => self.sealed(text),
-            (_, None) => Ok(()),
-        })
-    }
-
     /// A copy that is paid for.
     pub fn share(&self, tree: &Tree) -> Result<Tree, Error> {
         self.tree(tree).map(|()| tree.share())
     }
 
-    /// For a text made of a sealed one: not to the byte, or what is left would tell its length.
+    /// For a text made of a sealed one.
     pub fn sealed(&self, secret: &Secret) -> Result<(), Error> {
-        const STEP: usize = 1024;
-        self.entry(secret.size().next_multiple_of(STEP))
+        self.entry(rounded(secret))
     }
 
     /// For a list of fields.
@@ -126,4 +157,10 @@ impl Budget {
         const SHORT: usize = 64 << 10;
         self.take(4 * bytes + 16 * bytes.saturating_sub(SHORT))
     }
+}
+
+/// The length of a sealed text, not to the byte: what is left would tell it.
+fn rounded(secret: &Secret) -> usize {
+    const STEP: usize = 1024;
+    secret.size().next_multiple_of(STEP)
 }

@@ -80,6 +80,7 @@ impl FieldSpec {
                         *slot = new;
                     }
                 }
+                budget.look(1, fields.len())?;
                 let field = fields.get_mut(name);
                 let Some(field) = field else { return Ok(()) };
                 if is_list && field.is_null() {
@@ -112,6 +113,7 @@ pub fn not_scalar(tree: &Tree) -> Error {
 pub fn set_entry(tree: &mut Tree, key: &str, text: &str, budget: &Budget) -> Result<(), Error> {
     match tree {
         Tree::Map(fields) => {
+            budget.look(1, fields.len())?;
             match fields.get(key) {
                 Some(_) => budget.take(text.len())?,
                 None => budget.entry(key.len() + text.len())?,

@@ -1,6 +1,6 @@
 //! Paths of replacements: `spec.containers.[name=web].env.0.value`, `*`, `[a.b/c]`.
 
-use crate::kustomize::bounds::{self, Budget};
+use crate::kustomize::bounds::{self, Budget, SELECTION};
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::fields;
 use crate::kustomize::select::regex;
@@ -58,9 +58,10 @@ fn part(name: String) -> Part {
 }
 
 /// The node at `path`; selectors compare exactly.
-pub fn find<'a>(tree: &'a Tree, path: &[Part]) -> Result<Option<&'a Tree>, Error> {
+pub fn find<'a>(tree: &'a Tree, path: &[Part], budget: &Budget) -> Result<Option<&'a Tree>, Error> {
     let mut node = tree;
     for part in path {
+        pay(node, budget)?;
         if node.is_null() {
             return Ok(None);
         }
@@ -89,6 +90,15 @@ pub fn find<'a>(tree: &'a Tree, path: &[Part]) -> Result<Option<&'a Tree>, Error
     Ok(Some(node))
 }
 
+/// What it costs to get to a field or an element of `tree`.
+pub fn pay(tree: &Tree, budget: &Budget) -> Result<(), Error> {
+    match tree {
+        Tree::Leaf(_) => Ok(()),
+        Tree::Map(fields) => budget.look(1, fields.len()),
+        Tree::List(list) => budget.look(1, list.len()),
+    }
+}
+
 /// Calls `visit` for every node that fits `path`; returns how many there were. Selectors are regular expressions.
 ///
 /// With `create`, missing fields and elements are made, the last one as that.
@@ -102,6 +112,7 @@ pub fn visit(
     let Some((first, rest)) = path.split_first() else {
         return visit_one(tree).map(|()| 1);
     };
+    pay(tree, budget)?;
     match first {
         Part::Field(name) => {
             if tree.is_null() && create.is_some() {
@@ -146,6 +157,7 @@ pub fn visit(
         Part::Where(field, pattern) => {
             let pattern_of = regex(pattern)?;
             let list = elements(tree)?;
+            budget.look(SELECTION, list.len())?;
             let mut count = 0;
             for element in list.iter_mut() {
                 let found = if field.is_empty() { Some(&*element) } else { element.get(field) };

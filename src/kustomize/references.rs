@@ -36,6 +36,7 @@ pub fn fix(config: &Config, resources: &mut [Resource], budget: &Budget) -> Resu
         let referrer = Referrer::new(resource)?;
         let gvk = resource.gvk();
         for (target, specs) in &config.name_reference {
+            budget.look(1, specs.len())?;
             for spec in specs.iter().filter(|spec| original.is_selected(&spec.gvk)) {
                 // The field is looked up by path alone: the kind has been compared with the original one.
                 let spec = FieldSpec { gvk: Gvk::default(), ..spec.clone() };
@@ -204,6 +205,7 @@ impl<'a> Index<'a> {
             .collect();
         if let Some(namespace) = namespace {
             let original = |referral: &&Referral| referral.original_namespace == namespace;
+            self.budget.look(1, self.all.len())?;
             // The original namespace counts where any object at all had it, whatever its name.
             if self.all.iter().filter(|referral| referrer.reaches(referral)).any(|referral| original(&referral)) {
                 fitting.retain(original);

@@ -134,7 +134,6 @@ fn objects<O: Origin>(
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Object>, Errors> {
     let session = Session::new(opened, &options);
-    session.budget.files(opened)?;
     let mut kustomization = top(&session, path)?;
     layer.lay_over(&mut kustomization)?;
     let (sort, wanted) = (kustomization.sort.take(), std::mem::take(&mut kustomization.build_metadata));

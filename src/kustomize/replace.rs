@@ -43,7 +43,7 @@ fn find_source(source: &Source, resources: &[Resource], budget: &Budget) -> Resu
     if fitting.next().is_some() {
         return Err(refuse(format!("several objects fit the source {}", describe(source))));
     }
-    let found = path::find(&resource.body, &path::parse(&source.field_path)?)?;
+    let found = path::find(&resource.body, &path::parse(&source.field_path)?, budget)?;
     let found = found.filter(|found| !found.is_empty()).ok_or_else(|| {
         refuse(format!("the source has no field `{}`, or nothing in it", source.field_path)).of(resource.id())
     })?;
@@ -113,7 +113,7 @@ fn put_at(written: &str, options: &FieldOptions, value: &Tree, body: &mut Tree, 
         Tree::List(_) => Kind::List,
         Tree::Map(_) => Kind::Map,
     });
-    if let Some(at) = structured::scalar_on_the_way(body, &parts) {
+    if let Some(at) = structured::scalar_on_the_way(body, &parts, budget)? {
         return structured::put(body, parts.split_at(at), create, budget, &mut |tree| {
             set(options, tree, value, budget)
         })

@@ -6,7 +6,7 @@ use crate::model::{Place, RepoPath};
 use crate::sops::{File, Opened};
 use crate::trust::Origin;
 
-use super::bounds::Budget;
+use super::bounds::{Budget, SELECTION};
 use super::entry::{self, FieldSpec, Image, Label, Patch, Replacement, ReplacementField, Replica};
 use super::error::{Code, Error};
 use super::fields::{Config, merge_specs};
@@ -73,6 +73,7 @@ pub struct ValueTarget {
 impl Step {
     /// Does it.
     pub fn run(self, resources: &mut Vec<Resource>, schema: &Arc<Schema>, budget: &Budget) -> Result<(), Error> {
+        budget.look(self.looks(), resources.len() + 1)?;
         match self {
             Step::Generated(_) => Ok(()),
             Step::Strategic(patches) => {
@@ -100,6 +101,25 @@ impl Step {
             Step::Value(value, targets) => super::plugin::add_value(&value, &targets, resources, budget),
             Step::Hashes => add_hashes(resources),
             Step::Noted(source) => source.note_transformed(resources, budget),
+        }
+    }
+
+    /// How often it looks at each object.
+    fn looks(&self) -> usize {
+        match self {
+            Step::Generated(_) => 0,
+            Step::Strategic(patches) | Step::Patch(_, Patches::Strategic(patches)) => SELECTION * patches.len(),
+            Step::Patch(_, Patches::Json(_)) | Step::Json6902(..) => SELECTION,
+            Step::Namespace(_, specs, ..) | Step::Prefix(_, specs) | Step::Suffix(_, specs) | Step::Image(_, specs) => {
+                1 + specs.len()
+            }
+            Step::Labels(pairs, specs) | Step::Annotations(pairs, specs) => pairs.len() * specs.len(),
+            Step::Replicas(_, specs) => SELECTION * specs.len(),
+            Step::Replacements(replacements) => {
+                replacements.iter().map(|one| SELECTION * (1 + one.targets.len())).sum()
+            }
+            Step::Value(_, targets) => SELECTION * targets.len(),
+            Step::Hashes | Step::Noted(_) => 1,
         }
     }
 

@@ -10,14 +10,27 @@ use super::path::{self, Kind, Part};
 use super::tree::{Leaf, Tag, Tree};
 
 /// How many steps of `path` lead to a text that is not at its end, and holds JSON or YAML.
-pub fn scalar_on_the_way(body: &Tree, path: &[Part]) -> Option<usize> {
-    (1..path.len()).find(|length| match path::find(body, &path[..*length]) {
-        Ok(Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Quoted }))) => {
-            parse(text).is_some_and(|tree| matches!(tree, Tree::Map(_) | Tree::List(_)))
+///
+/// # Errors
+/// Where looking costs too much.
+pub fn scalar_on_the_way(body: &Tree, path: &[Part], budget: &Budget) -> Result<Option<usize>, Error> {
+    for length in 1..path.len() {
+        match path::find(body, &path[..length], budget) {
+            Ok(Some(Tree::Leaf(Leaf::Open { text, tag: Tag::Text | Tag::Quoted }))) => {
+                budget.look(READING, text.len())?;
+                if parse(text).is_some_and(|tree| matches!(tree, Tree::Map(_) | Tree::List(_))) {
+                    return Ok(Some(length));
+                }
+            }
+            Err(error) if error.code() == Code::Limit => return Err(error),
+            Ok(_) | Err(_) => {}
         }
-        Ok(_) | Err(_) => false,
-    })
+    }
+    Ok(None)
 }
+
+/// Looks for each byte of a text that is taken apart and put together again, as often as that is done here.
+const READING: usize = 8;
 
 /// Changes what `inner` names inside the text at `outer`.
 pub fn put(

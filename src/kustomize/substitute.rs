@@ -17,10 +17,11 @@ pub fn resolve(vars: &[Var], config: &Config, resources: &mut [Resource], budget
     if vars.is_empty() {
         return Ok(());
     }
-    let values = vars.iter().map(|var| Ok((var.name.clone(), value(var, resources)?)));
+    let values = vars.iter().map(|var| Ok((var.name.clone(), value(var, resources, budget)?)));
     let values = values.collect::<Result<HashMap<_, _>, Error>>()?;
     for resource in resources.iter_mut() {
         let gvk = resource.gvk();
+        budget.look(1, config.var_reference.len())?;
         for spec in &config.var_reference {
             let changed = spec.visit(&gvk, &mut resource.body, Create::Nothing, budget, &mut |tree| {
                 match tree {
@@ -55,16 +56,18 @@ pub fn resolve(vars: &[Var], config: &Config, resources: &mut [Resource], budget
     Ok(())
 }
 
-fn value(var: &Var, resources: &[Resource]) -> Result<Leaf, Error> {
+fn value(var: &Var, resources: &[Resource], budget: &Budget) -> Result<Leaf, Error> {
     let refuse = |text: &str| Error::new(Code::VarError, format!("variable `{}`: {text}", var.name));
+    budget.look(1, resources.len())?;
     let resource = resources.iter().find(|resource| resource.variables.contains(&var.name));
     let resource = resource.ok_or_else(|| refuse("no object fits its `objref`"))?;
     // `ports[0]` is written without a dot here.
     let written = var.field_path.replace('[', ".[");
     let parts: Vec<path::Part> = path::parse(&written)?.into_iter().map(number).collect();
-    match path::find(&resource.body, &parts) {
+    match path::find(&resource.body, &parts, budget) {
         Ok(Some(Tree::Leaf(leaf))) => Ok(leaf.share()),
         Ok(Some(Tree::List(_) | Tree::Map(_))) => Err(refuse("its field is not a scalar").of(resource.id())),
+        Err(error) if error.code() == Code::Limit => Err(error),
         Ok(None) | Err(_) => Err(refuse(&format!("there is no field `{}`", var.field_path)).of(resource.id())),
     }
 }

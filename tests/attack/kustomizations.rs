@@ -309,6 +309,47 @@ fn no_transformer_multiplies_what_is_read_until_memory_is_gone() {
 }
 
 #[test]
+fn lists_that_multiply_each_other_are_refused() {
+    let list = |entry: &dyn Fn(usize) -> String, count: usize| (0..count).map(entry).collect::<Vec<_>>().join(", ");
+    let maps: String = (0..2_000).map(|at| MAP.replace("name: a", &format!("name: m{at}")) + "---\n").collect();
+    let keys = list(&|at| format!("k{at}: v"), 10_000);
+    let over = |resources: &str, fields: &str| {
+        files(&[("app/kustomization.yaml", &format!("resources: [m.yaml]\n{fields}")), ("app/m.yaml", resources)])
+    };
+    let map = format!("{MAP}data: {{{keys}}}\n");
+    let literals = list(&|at| format!("l{at}=v"), 10_000);
+    let mut merged = files(&[
+        (
+            "app/kustomization.yaml",
+            &format!(
+                "resources: [../base]\nconfigMapGenerator: [{{name: g, behavior: merge, literals: [{literals}]}}]\n"
+            ),
+        ),
+        ("base/kustomization.yaml", "configMapGenerator: [{name: g, envs: [e]}]\n"),
+    ]);
+    merged.push(("base/e".to_owned(), (0..10_000).map(|at| format!("e{at}=v\n")).collect()));
+    let reference = |at| format!("{{path: a{at}, kind: ConfigMap}}");
+    let mut referring = over(&maps, "configurations: [c.yaml]\n");
+    let configuration = format!("nameReference: [{{kind: Secret, fieldSpecs: [{}]}}]\n", list(&reference, 30_000));
+    referring.push(("app/c.yaml".to_owned(), configuration));
+    let patch = |_| "{target: {kind: Secret}, patch: '[{op: remove, path: /data}]'}".to_owned();
+    let replacement = |_| "{sourceValue: a, targets: [{select: {kind: Secret}, fieldPaths: [data.k]}]}".to_owned();
+    let operation = |at| format!("{{op: add, path: /data/k{}, value: w}}", at % 10_000);
+    let operations = format!("patches: [{{target: {{kind: ConfigMap}}, patch: '[{}]'}}]\n", list(&operation, 10_000));
+    let image = |at| format!("{{name: i{at}, newTag: v}}");
+    for (what, files) in [
+        ("patches by objects", over(&maps, &format!("patches: [{}]\n", list(&patch, 2_000)))),
+        ("replacements by objects", over(&maps, &format!("replacements: [{}]\n", list(&replacement, 2_000)))),
+        ("images by objects", over(&maps, &format!("images: [{}]\n", list(&image, 4_000)))),
+        ("operations by keys", over(&map, &operations)),
+        ("keys by keys", merged),
+        ("fields by objects", referring),
+    ] {
+        assert_eq!(refusal(files), "limit", "{what}");
+    }
+}
+
+#[test]
 fn a_refusal_is_short_whatever_is_wrong() {
     let key = "k".repeat(1 << 20);
     let leaves = vec!["'ENC[]'"; 20_000].join(", ");

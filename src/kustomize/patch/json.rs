@@ -1,8 +1,11 @@
 //! JSON patch (RFC 6902), with negative indexes as the library behind kustomize allows.
 
+use std::collections::HashMap;
+
 use crate::kustomize::bounds::{self, Budget};
 use crate::kustomize::error::{Code, Error};
 use crate::kustomize::form::Form;
+use crate::kustomize::path::pay;
 use crate::kustomize::tree::Tree;
 use crate::model::{Number, Place};
 
@@ -57,21 +60,21 @@ pub fn apply(operations: &[Operation], body: &mut Tree, budget: &Budget) -> Resu
     operations.iter().try_for_each(|operation| {
         let value = || operation.value.as_ref().map_or_else(|| Ok(Tree::null()), |value| budget.share(value));
         match operation.op {
-            Op::Add => add(body, &operation.path, value()?),
-            Op::Remove => remove(body, &operation.path).map(drop),
-            Op::Replace => replace(body, &operation.path, value()?),
+            Op::Add => add(body, &operation.path, value()?, budget),
+            Op::Remove => remove(body, &operation.path, budget).map(drop),
+            Op::Replace => replace(body, &operation.path, value()?, budget),
             Op::Move => {
-                let moved = remove(body, &operation.from)?;
+                let moved = remove(body, &operation.from, budget)?;
                 // Not for memory: its depth is looked at.
                 budget.tree(&moved)?;
-                add(body, &operation.path, moved)
+                add(body, &operation.path, moved, budget)
             }
             Op::Copy => {
-                let copied = budget.share(find(body, &operation.from)?)?;
-                add(body, &operation.path, copied)
+                let copied = budget.share(find(body, &operation.from, budget)?)?;
+                add(body, &operation.path, copied, budget)
             }
             Op::Test => {
-                let found = look(body, &operation.path)?;
+                let found = look(body, &operation.path, budget)?;
                 [found, operation.value.as_ref()].into_iter().flatten().try_for_each(|tree| budget.tree(tree))?;
                 let same = match (found, &operation.value) {
                     (None, None) => true,
@@ -111,20 +114,26 @@ fn step<'a>(tree: &'a Tree, name: &str) -> Option<&'a Tree> {
     }
 }
 
-fn find<'a>(body: &'a Tree, path: &str) -> Result<&'a Tree, Error> {
-    let names = names(path)?;
-    names.iter().try_fold(body, |tree, name| step(tree, name)).ok_or_else(|| failed(path, "there is no such field"))
+fn find<'a>(body: &'a Tree, path: &str, budget: &Budget) -> Result<&'a Tree, Error> {
+    names(path)?.iter().try_fold(body, |tree, name| {
+        pay(tree, budget)?;
+        step(tree, name).ok_or_else(|| failed(path, "there is no such field"))
+    })
 }
 
 /// The same, where the last field of a mapping may be missing: a test takes that for null.
-fn look<'a>(body: &'a Tree, path: &str) -> Result<Option<&'a Tree>, Error> {
+fn look<'a>(body: &'a Tree, path: &str, budget: &Budget) -> Result<Option<&'a Tree>, Error> {
     if path.is_empty() {
         return Ok(Some(body));
     }
     let names = names(path)?;
     let Some((last, way)) = names.split_last() else { return Err(failed(path, "an empty path")) };
-    let container = way.iter().try_fold(body, |tree, name| step(tree, name));
-    match container.ok_or_else(|| failed(path, "a field on the way is missing"))? {
+    let container = way.iter().try_fold(body, |tree, name| {
+        pay(tree, budget)?;
+        step(tree, name).ok_or_else(|| failed(path, "a field on the way is missing"))
+    })?;
+    pay(container, budget)?;
+    match container {
         container @ (Tree::Map(_) | Tree::List(_)) => match step(container, last) {
             None if matches!(container, Tree::List(_)) => Err(failed(path, "the index is out of range")),
             found => Ok(found),
@@ -134,11 +143,12 @@ fn look<'a>(body: &'a Tree, path: &str) -> Result<Option<&'a Tree>, Error> {
 }
 
 /// The container of the last name of `path`, and that name.
-fn container<'a>(body: &'a mut Tree, path: &str) -> Result<(&'a mut Tree, String), Error> {
+fn container<'a>(body: &'a mut Tree, path: &str, budget: &Budget) -> Result<(&'a mut Tree, String), Error> {
     let mut way = names(path)?;
     let Some(last) = way.pop() else { return Err(failed(path, "an empty path")) };
     let mut tree = body;
     for step in &way {
+        pay(tree, budget)?;
         let next = match tree {
             Tree::Map(fields) => fields.get_mut(step),
             Tree::List(elements) => index(step, elements.len()).and_then(|at| elements.get_mut(at)),
@@ -146,12 +156,13 @@ fn container<'a>(body: &'a mut Tree, path: &str) -> Result<(&'a mut Tree, String
         };
         tree = next.ok_or_else(|| failed(path, "a field on the way is missing; add it first"))?;
     }
+    pay(tree, budget)?;
     Ok((tree, last))
 }
 
-fn add(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
+fn add(body: &mut Tree, path: &str, value: Tree, budget: &Budget) -> Result<(), Error> {
     bounds::depth(names(path)?.len(), &value)?;
-    let (tree, name) = container(body, path)?;
+    let (tree, name) = container(body, path, budget)?;
     match tree {
         Tree::Map(fields) => fields.set(&name, value),
         Tree::List(list) if name == "-" => list.push(value),
@@ -165,8 +176,8 @@ fn add(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
     Ok(())
 }
 
-fn remove(body: &mut Tree, path: &str) -> Result<Tree, Error> {
-    let (tree, name) = container(body, path)?;
+fn remove(body: &mut Tree, path: &str, budget: &Budget) -> Result<Tree, Error> {
+    let (tree, name) = container(body, path, budget)?;
     let removed = match tree {
         Tree::Map(fields) => fields.remove(&name),
         Tree::List(list) => index(&name, list.len()).map(|at| list.remove(at)),
@@ -175,7 +186,7 @@ fn remove(body: &mut Tree, path: &str) -> Result<Tree, Error> {
     removed.ok_or_else(|| failed(path, "there is nothing to remove"))
 }
 
-fn replace(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
+fn replace(body: &mut Tree, path: &str, value: Tree, budget: &Budget) -> Result<(), Error> {
     if path.is_empty() {
         if !matches!(value, Tree::Map(_)) {
             return Err(failed(path, "the whole object can be replaced by another object only"));
@@ -184,7 +195,7 @@ fn replace(body: &mut Tree, path: &str, value: Tree) -> Result<(), Error> {
         return Ok(());
     }
     bounds::depth(names(path)?.len(), &value)?;
-    let (tree, name) = container(body, path)?;
+    let (tree, name) = container(body, path, budget)?;
     let slot = match tree {
         // The library behind kustomize does not mind that the field is missing.
         Tree::Map(fields) => {
@@ -213,8 +224,9 @@ fn is_same(one: &Tree, other: &Tree) -> bool {
                 one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
             }
             (Node::Map(one), Node::Map(other)) => {
+                let known: HashMap<&str, &Node> = other.iter().collect();
                 one.len() == other.len()
-                    && one.iter().all(|(key, value)| other.get(key).is_some_and(|found| same(value, found)))
+                    && one.iter().all(|(key, value)| known.get(key).is_some_and(|found| same(value, found)))
             }
             _ => false,
         }

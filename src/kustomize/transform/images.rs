@@ -35,8 +35,12 @@ pub fn set_image(image: &Image, specs: &[FieldSpec], resources: &mut [Resource],
 fn everywhere(tree: &mut Tree, image: &Image, pattern: &Regex, budget: &Budget) -> Result<(), Error> {
     match tree {
         Tree::Leaf(_) => Ok(()),
-        Tree::List(list) => list.iter_mut().try_for_each(|element| everywhere(element, image, pattern, budget)),
+        Tree::List(list) => list.iter_mut().try_for_each(|element| {
+            budget.look(1, 1)?;
+            everywhere(element, image, pattern, budget)
+        }),
         Tree::Map(fields) => fields.iter_mut().try_for_each(|(name, value)| {
+            budget.look(1, 1)?;
             everywhere(value, image, pattern, budget)?;
             let Tree::List(containers) = value else { return Ok(()) };
             if !matches!(name, "containers" | "initContainers") {
