@@ -18,7 +18,7 @@ use super::polled::Polled;
 use super::prepare::{Held, Wanted};
 use super::record::{Proof, entries, inventory, renewed};
 use super::run::Key as SyncKey;
-use super::sync::Work;
+use super::sync::{Work, inputs_of};
 use super::warrant::Ledger;
 
 /// What the cluster is brought to.
@@ -119,6 +119,7 @@ impl Work<'_> {
             Purpose::LastGood(Stale::Only(objects)) => plan.only(objects),
             Purpose::LastGood(Stale::Everything) | Purpose::Newest { .. } => plan,
         };
+        let claim = cluster.claim(&plan).map_err(|refusal| Stale::all(Held::planning(&refusal)))?;
         let pending = proof.is_some().then_some(commit.as_str());
         // What is held from now on was not held when somebody approved: should this turn fail, the next one must not take
         // it for approved.
@@ -126,6 +127,7 @@ impl Work<'_> {
         let ahead = ledger.write_ahead(pending, entries(plan.intended()), outgrown.then_some(commit.as_str())).await;
         ahead.map_err(|error| Stale::all(Held::recording(&error)))?;
         let applied = cluster.apply(plan).await.map_err(|error| Stale::after(&error))?;
+        drop(claim);
         let settled = match proof {
             Some((proof, believed)) => {
                 let inventory = entries(&applied.inventory);
@@ -133,6 +135,7 @@ impl Work<'_> {
                 ledger
                     .settle(|spec| {
                         spec.prune_approved = spent(spec);
+                        spec.inputs_of = Some(inputs_of(&self.sync.spec));
                         proof.settle(spec, inventory, believed);
                     })
                     .await
@@ -147,8 +150,8 @@ impl Work<'_> {
         let approved = self.sync.annotations().get(api::APPROVE_PRUNE);
         let still_counts = |approved: &String| approved == commit && spec.prune_approved.as_ref() != Some(approved);
         match purpose {
-            Purpose::LastGood(_) => plan::Prune::Keep,
-            Purpose::Newest { .. } if !self.sync.spec.prune => plan::Prune::Keep,
+            Purpose::LastGood(_) => plan::Prune::LastGood,
+            Purpose::Newest { .. } if !self.sync.spec.prune => plan::Prune::Off,
             Purpose::Newest { .. } if approved.is_some_and(still_counts) => plan::Prune::Approved,
             Purpose::Newest { .. } => plan::Prune::Fused,
         }
@@ -178,5 +181,6 @@ pub(super) fn changes(applied: &Applied) -> Changes {
     Changes {
         changed: applied.changed.iter().map(told).collect(),
         pruned: applied.pruned.iter().map(ToString::to_string).collect(),
+        lost: applied.lost.iter().map(ToString::to_string).collect(),
     }
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as Held};
 use kube::{Api, Client};
-use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::api::{Condition, Repository, SignersFrom};
 use crate::clock::Clock;
 use crate::cluster::{Kube, Watch};
-use crate::plan::Identity;
+use crate::plan::{Identity, Owner};
 use crate::policy::Agent;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -55,8 +55,17 @@ pub(super) struct Desk {
     /// Whose last turn found nothing to put right in the cluster.
     calm: Mutex<BTreeSet<Key>>,
     memories: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Memory>>>>,
-    /// The UID of everything that is known to exist.
-    present: Mutex<BTreeMap<Key, Option<String>>>,
+    /// Everything that is known to exist.
+    present: Mutex<BTreeMap<Key, Present>>,
+    /// Judgements at the same time: one whose turn was given up goes on, and holds files and objects while it does.
+    pub(super) judgements: Arc<Semaphore>,
+}
+
+/// What is known of something that exists.
+struct Present {
+    uid: Option<String>,
+    /// Whether somebody has suspended it.
+    suspended: bool,
 }
 
 /// What is remembered about a Repository or Sync while the process lives. Losing it costs work, never safety.
@@ -104,6 +113,7 @@ impl Desk {
         let mirrors = Mirrors::new(&settings.cache)?;
         let cluster = Kube::new(watches);
         let idle = Idle::new(usize::from(settings.concurrency));
+        let judgements = Arc::new(Semaphore::new(usize::from(settings.concurrency)));
         Ok(Self {
             client,
             settings,
@@ -122,6 +132,7 @@ impl Desk {
             calm: Mutex::default(),
             memories: Mutex::default(),
             present: Mutex::default(),
+            judgements,
         })
     }
 
@@ -173,20 +184,27 @@ impl Desk {
     }
 
     /// `key` exists, with this UID.
-    pub(super) fn meet(&self, key: &Key, uid: Option<String>) {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), uid);
+    pub(super) fn meet(&self, key: &Key, uid: Option<String>, suspended: bool) {
+        let present = Present { uid, suspended };
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), present);
+    }
+
+    /// Whether something may be changed in the name of `key`: it exists with this UID, and nobody has suspended it.
+    pub(super) fn is_active(&self, key: &Key, uid: Option<&str>) -> bool {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.get(key).is_some_and(|present| present.uid.as_deref() == uid && !present.suspended)
     }
 
     /// Whether `key` exists with this UID, as far as is known.
     pub(super) fn is_present(&self, key: &Key, uid: Option<&str>) -> bool {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        present.get(key).is_some_and(|present| present.as_deref() == uid)
+        present.get(key).is_some_and(|present| present.uid.as_deref() == uid)
     }
 
     /// Counts something about `key` while it exists with this UID: what is gone gets no series again.
     pub(super) fn measure(&self, key: &Key, uid: Option<&str>, count: impl FnOnce(&Metrics)) {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        if present.get(key).is_some_and(|present| present.as_deref() == uid) {
+        if present.get(key).is_some_and(|present| present.uid.as_deref() == uid) {
             count(&self.metrics);
         }
     }
@@ -202,7 +220,10 @@ impl Desk {
                 self.mirrors.forget(name);
                 self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
             }
-            Key::Sync(namespace, name) => self.metrics.forget(namespace, name),
+            Key::Sync(namespace, name) => {
+                self.metrics.forget(namespace, name);
+                self.cluster.forget(&Owner { namespace: namespace.clone(), name: name.clone() });
+            }
         }
     }
 

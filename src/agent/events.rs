@@ -31,6 +31,8 @@ pub(super) struct Deeds {
     pub(super) pruned: Vec<String>,
     /// The revision and its signer, where another one is applied than before.
     pub(super) moved_to: Option<(String, Option<String>)>,
+    /// Objects that left the repository and are somebody else's by now.
+    pub(super) lost: Vec<String>,
     /// Deletions that are held, where they are others than before.
     pub(super) newly_held: Vec<String>,
 }
@@ -56,9 +58,18 @@ pub(super) fn transitions(before: &[Condition], now: &[Condition], deeds: &Deeds
         let note = format!("{} objects were deleted: {}", deeds.pruned.len(), some(&deeds.pruned));
         all.push(told(false, "Pruned", note));
     }
+    if !deeds.lost.is_empty() {
+        let note = format!(
+            "{} objects left the repository and are not deleted: somebody else has made them anew, or their labels no \
+             longer name this Sync. Delete them by hand, if nobody needs them: {}",
+            deeds.lost.len(),
+            some(&deeds.lost)
+        );
+        all.push(told(true, "NotDeleted", note));
+    }
     if !deeds.newly_held.is_empty() {
         let (count, some) = (deeds.newly_held.len(), some(&deeds.newly_held));
-        let note = format!("{count} deletions wait for gitwarrant.io/approve-prune: {some}");
+        let note = format!("{count} deletions are held: {some}");
         all.push(told(true, "DeletionsHeld", note));
     }
     if let Some(is) = is {
@@ -159,6 +170,8 @@ mod tests {
             newly_held: vec!["Namespace shop".into()],
             ..Deeds::default()
         };
+        let lost = Deeds { lost: vec!["Role shop/reader".into()], ..Deeds::default() };
+        assert_eq!(reasons(&good, &good, &lost), [(true, "NotDeleted".to_owned())]);
         assert_eq!(reasons(&good, &good, &pruned), [(false, "Pruned".to_owned()), (true, "DeletionsHeld".to_owned())]);
         let mut doubted = good.to_vec();
         doubted.push(condition("Distrusted", ConditionStatus::True, "RevokedKey"));

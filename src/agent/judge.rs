@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::warn;
 
 use crate::git::{Commit, Fetched};
@@ -48,11 +49,12 @@ impl Work<'_> {
         }
         let Some(fetched) = polled.at_commit(applied, reference) else { return wanted };
         let Ok(alone) = Arc::clone(&memory.judging).try_lock_owned() else { return wanted };
+        let place = self.place_to_judge().await;
         let wanted = Arc::new(wanted);
         let lent = Arc::clone(&wanted);
         let judged = tokio::task::spawn_blocking(move || {
             let judged = review(fetched, &lent);
-            drop((lent, alone));
+            drop((lent, alone, place));
             judged
         })
         .await;
@@ -105,6 +107,12 @@ impl Work<'_> {
         }
     }
 
+    /// Waits until not too many judge. The place goes with the thread: a turn that is given up frees none.
+    async fn place_to_judge(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.desk.judgements).acquire_owned().await.ok()
+    }
+
     /// Judges in a thread of its own; a panic there is a refusal.
     pub(super) async fn judge(
         &self,
@@ -113,12 +121,13 @@ impl Work<'_> {
         judging: &Arc<tokio::sync::Mutex<()>>,
     ) -> (Result<Admitted<Signed>, Held>, Wanted) {
         let Ok(alone) = Arc::clone(judging).try_lock_owned() else { return (Err(Held::still_judging()), wanted) };
+        let place = self.place_to_judge().await;
         let wanted = Arc::new(wanted);
         let lent = Arc::clone(&wanted);
         let head = fetched.what().head;
         let judged = tokio::task::spawn_blocking(move || {
             let judged = prepare(fetched, &lent);
-            drop((lent, alone));
+            drop((lent, alone, place));
             judged
         })
         .await;

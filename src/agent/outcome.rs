@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::api::{ConditionStatus, Sync, SyncStatus, WarrantSpec};
 use crate::cluster::Unhealthy;
 use crate::model::Class;
+use crate::plan::HeldBecause;
 use crate::telemetry::TurnEnd;
 
 use super::Error;
@@ -37,6 +38,36 @@ pub(super) struct Changes {
     pub(super) changed: Vec<String>,
     /// Objects deleted.
     pub(super) pruned: Vec<String>,
+    /// Objects that left the repository and are not deleted, because they are somebody else's by now.
+    pub(super) lost: Vec<String>,
+}
+
+/// What left the repository and is still there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Remaining {
+    /// Deletions that wait for somebody's approval.
+    waiting: Vec<String>,
+    /// What may not be looked at.
+    unseen: Vec<String>,
+}
+
+impl Remaining {
+    /// What a person has to do something about; what the Sync, or the object, says of itself is left out.
+    pub(super) fn of(held: &[crate::plan::Held]) -> Self {
+        let these = |fits: &dyn Fn(HeldBecause) -> bool| {
+            let these = held.iter().filter(|held| fits(held.because));
+            these.map(|held| format!("{} ({})", held.key, held.because.code())).collect()
+        };
+        Self {
+            waiting: these(&HeldBecause::needs_approval),
+            unseen: these(&|because| because == HeldBecause::KindUnknown),
+        }
+    }
+
+    fn told(objects: &[String]) -> String {
+        let shown = objects.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("{shown}{}", if objects.len() > SHOWN { ", and others" } else { "" })
+    }
 }
 
 /// What the Warrant says now, for people.
@@ -145,37 +176,42 @@ impl Outcome {
 
     /// The cluster equals the commit already.
     pub(super) fn unchanged(spec: &WarrantSpec, polled: &Polled) -> Self {
-        Self { end: TurnEnd::Unchanged, ..Self::applied(spec, polled, Changes::default(), Vec::new()) }
+        Self { end: TurnEnd::Unchanged, ..Self::applied(spec, polled, Changes::default(), &Remaining::default()) }
     }
 
     /// The cluster equals the commit now.
-    pub(super) fn applied(spec: &WarrantSpec, polled: &Polled, changes: Changes, held: Vec<String>) -> Self {
+    pub(super) fn applied(spec: &WarrantSpec, polled: &Polled, changes: Changes, remaining: &Remaining) -> Self {
         let record = Record::of(spec);
         let at = record.revision.clone().unwrap_or_default();
-        let ready = if held.is_empty() {
-            Holds::yes("Applied", format!("applied {at}"))
-        } else {
+        let Remaining { waiting, unseen } = remaining;
+        let mut message = format!("applied {at}");
+        if !waiting.is_empty() {
             let remedy = if spec.prune_approved.is_some() && spec.prune_approved == spec.applied {
                 "They were held after this commit was approved, and an approval counts once: remove the annotation \
                  gitwarrant.io/approve-prune, and follow what is said here then"
             } else {
                 "Set the annotation gitwarrant.io/approve-prune to the commit's full id to let them happen"
             };
-            let message = format!(
-                "applied {at}; {} deletions are held: {}{}. {remedy}",
-                held.len(),
-                held.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", "),
-                if held.len() > SHOWN { ", and others" } else { "" }
+            let told = Remaining::told(waiting);
+            message = format!("{message}; {} deletions are held: {told}. {remedy}", waiting.len());
+        }
+        if !unseen.is_empty() {
+            message = format!(
+                "{message}; {} objects left the repository, and whether they exist cannot be looked at: {}. Let the \
+                 Sync's ServiceAccount get them, or see that the API server answers for their kind; they stay until then",
+                unseen.len(),
+                Remaining::told(unseen)
             );
-            Holds::yes("AppliedDeletionsHeld", message)
-        };
+        }
+        let reason = if waiting.is_empty() && unseen.is_empty() { "Applied" } else { "AppliedDeletionsHeld" };
+        let ready = Holds::yes(reason, message);
         let end = if changes == Changes::default() { TurnEnd::Unchanged } else { TurnEnd::Applied };
         Self {
             verified: Some(verified(spec)),
             fresh: Some(polled.fresh(Newest::Head)),
             attempted: record.revision.clone(),
             record: Some(record),
-            held_deletions: Some(held.into_iter().take(LISTED).collect()),
+            held_deletions: Some(waiting.iter().chain(unseen).take(LISTED).cloned().collect()),
             changes,
             ..Self::new(end, ready)
         }

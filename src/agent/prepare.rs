@@ -18,6 +18,9 @@ use super::progress::Progress;
 pub(super) struct Wanted {
     pub(super) policy: Policy,
     pub(super) base: Base,
+    /// Whether the inputs of the folder are judged from the root on: they are others than those of what is applied, and
+    /// whoever changed them then was not asked whether he may change these.
+    pub(super) whole: bool,
     pub(super) path: RepoPath,
     pub(super) keys: Keyring,
     pub(super) rendering: kustomize::Options,
@@ -60,7 +63,11 @@ pub(super) enum Stage {
 
 /// The pipeline up to the cluster.
 pub(super) fn prepare(fetched: Fetched<Commit>, wanted: &Wanted) -> Result<Admitted<Signed>, Held> {
-    let verified = verified(fetched, wanted, &wanted.base, &wanted.progress)?;
+    let (commit, objects) = fetched.into_parts();
+    if wanted.whole {
+        review(Fetched::new(commit.clone(), objects.clone()), wanted)?;
+    }
+    let verified = verified(Fetched::new(commit, objects), wanted, &wanted.base, &wanted.progress)?;
     let by = verified.judged().first().map(|judged| (judged.signer.clone(), judged.key.clone()));
     let rendering = |code: &str, class, error: &dyn std::error::Error| Held {
         by: by.clone(),

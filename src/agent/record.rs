@@ -98,11 +98,18 @@ pub(super) fn inventory(spec: &WarrantSpec) -> plan::Inventory {
     spec.inventory.iter().map(entry).collect()
 }
 
-/// The recorded inventory with what was found or made anew of it; nothing else of it changes.
+/// The recorded inventory with the UIDs of what was found or made anew of it; nothing else of it changes: a deletion that
+/// is held stays so.
 pub(super) fn renewed(spec: &WarrantSpec, found: &plan::Inventory) -> Vec<api::Entry> {
-    let mut all = inventory(spec);
-    found.iter().filter(|entry| entry.uid.is_some()).for_each(|entry| all.record(entry.clone()));
-    entries(&all)
+    entries(&renew(inventory(spec), found))
+}
+
+fn renew(mut all: plan::Inventory, found: &plan::Inventory) -> plan::Inventory {
+    for entry in found.iter().filter(|entry| entry.uid.is_some()) {
+        let held = all.get(&plan::Identity::from(&entry.key)).is_some_and(|known| known.held);
+        all.record(plan::Entry { held, ..entry.clone() });
+    }
+    all
 }
 
 /// An inventory, as the Warrant records it.
@@ -117,4 +124,21 @@ pub(super) fn entries(inventory: &plan::Inventory) -> Vec<api::Entry> {
         held: entry.held,
     };
     inventory.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Key;
+    use crate::plan::{Entry, Inventory};
+
+    #[test]
+    fn a_new_uid_takes_no_mark_of_a_held_deletion_away() {
+        let entry = |uid: &str, held| {
+            let (group, version, kind) = (String::new(), "v1".to_owned(), "ConfigMap".to_owned());
+            let key = Key { group, version, kind, namespace: Some("shop".to_owned()), name: "a".to_owned() };
+            Entry { held, ..Entry::new(key, Some(uid.to_owned())) }
+        };
+        let of = |entry| [entry].into_iter().collect::<Inventory>();
+        assert_eq!(super::renew(of(entry("old", true)), &of(entry("new", false))), of(entry("new", true)));
+    }
 }

@@ -177,7 +177,7 @@ fn deeds(old: &SyncStatus, new: &SyncStatus, changes: Changes) -> Deeds {
     let moved = new.last_applied_revision != old.last_applied_revision;
     let moved_to = new.last_applied_revision.clone().filter(|_| moved).map(|revision| (revision, new.signer.clone()));
     let newly_held = if new.held_deletions == old.held_deletions { Vec::new() } else { new.held_deletions.clone() };
-    Deeds { changed: changes.changed, pruned: changes.pruned, moved_to, newly_held }
+    Deeds { changed: changes.changed, pruned: changes.pruned, lost: changes.lost, moved_to, newly_held }
 }
 
 fn kept(previous: &[crate::api::Condition], kind: &str) -> Option<Holds> {
@@ -212,7 +212,8 @@ fn tell(
 /// Says that a Sync cannot be read: a field that nobody knows is never ignored.
 pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, fault: &serde_json::Error) -> Next {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    desk.metrics.ready(&namespace, &name, false);
+    let (key, uid) = (Key::Sync(namespace.clone(), name.clone()), object.uid());
+    desk.measure(&key, uid.as_deref(), |metrics| metrics.ready(&namespace, &name, false));
     let holds = Holds::no("InvalidSpec", format!("the Sync cannot be read: {fault}"));
     let generation = object.metadata.generation.unwrap_or_default();
     let findings = Findings {
@@ -229,12 +230,14 @@ pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, 
     let previous: Vec<crate::api::Condition> =
         serde_json::from_value(object.data["status"]["conditions"].clone()).unwrap_or_default();
     let found = conditions(&previous, &findings, desk.clock.now());
-    if differ(&previous, &found) {
+    let (asked, status) = (object.annotations().get(REQUESTED_AT), &object.data["status"]);
+    if differ(&previous, &found) || asked.is_some_and(|asked| status["lastHandledRequestedAt"].as_str() != Some(asked))
+    {
         warn!(%namespace, sync = %name, message = %findings.ready.message, "Sync cannot be read");
-        let mut status = object.data["status"].as_object().cloned().unwrap_or_default();
+        let mut status = status.as_object().cloned().unwrap_or_default();
         status.insert("observedGeneration".to_owned(), json!(generation));
         status.insert("conditions".to_owned(), json!(found));
-        let uid = object.uid();
+        asked.map(|asked| status.insert("lastHandledRequestedAt".to_owned(), json!(asked)));
         let about = About { desk, namespace: &namespace, name: &name, uid: uid.as_deref() };
         about.write(&Value::Object(status)).await;
     }

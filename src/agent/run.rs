@@ -198,7 +198,8 @@ impl Round {
             self.agenda.forget(&key);
             self.desk.forget(&key);
         }
-        self.desk.meet(&key, object.uid());
+        let suspended = object.data["spec"]["suspend"].as_bool().unwrap_or_default();
+        self.desk.meet(&key, object.uid(), suspended);
         let old = self.known.get(&key);
         let (same, as_declared) = (old.is_some_and(same), old.is_some_and(as_declared));
         let now_ready = readiness(&object).filter(|now| old.and_then(|old| readiness(old)).as_ref() != Some(now));

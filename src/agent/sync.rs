@@ -23,7 +23,7 @@ use super::desk::{Desk, Memory, policy};
 use super::idle::Place;
 use super::judge::reviewing;
 use super::layer;
-use super::outcome::{Changes, Outcome};
+use super::outcome::{Changes, Outcome, Remaining};
 use super::polled::Polled;
 use super::prepare::{Held, Wanted};
 use super::record::inventory;
@@ -146,13 +146,14 @@ impl Work<'_> {
         Key::Sync(self.sync.namespace().unwrap_or_default(), self.sync.name_any())
     }
 
-    /// Tells whether this turn may still change the cluster: its Sync exists, and nobody else has written its record.
+    /// Tells whether this turn may still change the cluster: its Sync exists and goes on, and nobody else has written its
+    /// record.
     fn fence(&self, ledger: &Ledger) -> Fence {
         let (desk, key, uid, unchanged) = (Arc::clone(self.desk), self.key(), self.sync.uid(), ledger.fence());
         Arc::new(move || {
-            let exists = desk.is_present(&key, uid.as_deref());
+            let goes_on = desk.is_active(&key, uid.as_deref());
             let unchanged = Arc::clone(&unchanged);
-            Box::pin(async move { exists && unchanged().await })
+            Box::pin(async move { goes_on && unchanged().await })
         })
     }
 
@@ -234,16 +235,12 @@ impl Work<'_> {
                 for taken in &applied.taken_over {
                     info!(object = %taken.key, field = %taken.taken.field, manager = %taken.taken.manager, "a field that somebody else had written is put right");
                 }
-                let held = |needs: bool| {
-                    let these = applied.held.iter().filter(move |held| held.because.needs_approval() == needs);
-                    these.map(|held| format!("{} ({})", held.key, held.because.code())).collect::<Vec<_>>()
-                };
-                let (waiting, kept) = (held(true), held(false));
-                let nothing_waits = waiting.is_empty() && kept.is_empty();
+                let nothing_waits = applied.held.is_empty();
                 let changes = changes(&applied);
+                let remaining = Remaining::of(&applied.held);
                 memory.departed = applied.departed.iter().map(Identity::from).collect();
                 self.watch(&cluster, ledger, memory).await;
-                let outcome = Outcome::applied(ledger.spec(), polled, changes, waiting);
+                let outcome = Outcome::applied(ledger.spec(), polled, changes, &remaining);
                 let outcome = self.with_health(&cluster, ledger, memory, outcome).await;
                 memory.settled = settled.filter(|_| nothing_waits && outcome.is_ready());
                 return outcome;
@@ -336,11 +333,18 @@ impl Work<'_> {
         let base = Base { applied, applied_tag: ledger.spec().tag.clone(), left_behind };
         let rendering = kustomize::Options::AGENT;
         let layer = layer::layer(cluster, spec, &self.sync.namespace().unwrap_or_default()).await?;
+        let inputs_of = inputs_of(spec);
+        let whole = policy.has_path_rules() && ledger.spec().inputs_of.as_ref().is_some_and(|of| *of != inputs_of);
         let (progress, reviewing) = (memory.progress.clone(), memory.reviewing.clone());
         progress.take_up(ledger.spec().judged_up_to.as_ref());
         let now = self.desk.clock.now();
-        Ok(Wanted { policy, base, path, keys, rendering, layer, limits, now, progress, reviewing })
+        Ok(Wanted { policy, base, whole, path, keys, rendering, layer, limits, now, progress, reviewing })
     }
+}
+
+/// What decides which files are inputs: the folder, and the components that the Sync adds.
+pub(super) fn inputs_of(spec: &api::SyncSpec) -> String {
+    std::iter::once(&spec.path).chain(&spec.components).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Who signed what is applied, and with which key, by the record.

@@ -189,6 +189,7 @@ impl Ledger {
                 signers: Vec::new(),
                 policy_digest: None,
                 prune_approved: None,
+                inputs_of: None,
                 holder: Some(holder.to_owned()),
                 generation: 0,
                 inventory: Vec::new(),

@@ -74,6 +74,10 @@ pub struct WarrantSpec {
     /// nothing that is held later. Absent once the annotation is gone or names another commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune_approved: Option<String>,
+    /// The folder, and the components that the Sync adds to it, whose inputs were judged. Where they are others now and the
+    /// policy has `pathRules`, all of the history is judged for those before anything is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_of: Option<String>,
     /// The process that keeps this, by a random name: it writes it before all else, so that another one which was stopped
     /// meanwhile finds the record changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -102,12 +102,14 @@ impl Acting {
         let identity = Identity::from(&target.key);
         let (bytes, fingerprint) = self.manifest(object);
         if left_alone {
+            // What bears another's labels, or nobody's, may become another's: it is not ours by its UID.
+            let is_ours = existing.as_ref().is_some_and(|existing| existing.owner.as_ref() == Some(&self.owner));
             if let Some(existing) = &existing {
-                self.shared.memory.leave_alone(identity, existing, fingerprint);
+                self.memory.leave_alone(identity, existing, fingerprint, is_ours);
             }
-            return Ok(untouched(uid));
+            return Ok(untouched(uid.filter(|_| is_ours)));
         }
-        if existing.as_ref().is_some_and(|existing| self.shared.memory.holds(&identity, existing, fingerprint)) {
+        if existing.as_ref().is_some_and(|existing| self.memory.holds(&identity, existing, fingerprint)) {
             return Ok(untouched(uid));
         }
         self.gate.write().await.map_err(|trouble| (Verb::Patch, trouble))?;
@@ -121,10 +123,10 @@ impl Acting {
         }
         .map_err(|trouble| (Verb::Patch, trouble))?;
         let changed = existing.is_none_or(|before| before.resource_version != now.resource_version);
-        let again = self.shared.memory.knows(&identity);
-        self.shared.memory.remember(identity.clone(), &now, fingerprint);
+        let again = self.memory.knows(&identity);
+        self.memory.remember(identity.clone(), &now, fingerprint);
         if again {
-            self.shared.memory.applied_again(&identity, changed);
+            self.memory.applied_again(&identity, changed);
         }
         Ok(Done { key: target.key, uid: Some(now.uid), changed, taken })
     }
@@ -132,7 +134,7 @@ impl Acting {
     /// The manifest as bytes that are wiped, and its fingerprint.
     fn manifest(&self, object: crate::model::Object) -> (Bytes, Fingerprint) {
         let json = wire::json_of_map(&object.into_body());
-        let fingerprint = self.shared.memory.fingerprint(&json);
+        let fingerprint = self.memory.fingerprint(&json);
         (Bytes::from_owner(json), fingerprint)
     }
 

@@ -18,6 +18,8 @@ struct Remembered {
     fingerprint: Fingerprint,
     /// Whether its manifest leaves it to others: whatever they do to it is right.
     alone: bool,
+    /// Whether it bears no labels of its Sync, and no watch shows it.
+    out_of_sight: bool,
     /// How often in a row somebody changed it and applying it again changed nothing.
     idle: u32,
 }
@@ -51,7 +53,7 @@ fn counts_generations(identity: &Identity) -> bool {
     }
 }
 
-/// What was applied last, by object.
+/// What was applied last for one Sync, by object. What another Sync does about the same object says nothing about this one.
 pub(super) struct Memory {
     key: [u8; 32],
     applied: Mutex<HashMap<Identity, Remembered>>,
@@ -95,14 +97,19 @@ impl Memory {
         })
     }
 
-    /// The object was applied, and is `existing` now.
-    pub(super) fn remember(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint) {
-        self.put(identity, existing, fingerprint, false);
+    /// Whether it is left alone, and bears no labels that a watch could select it by.
+    pub(super) fn is_out_of_sight(&self, identity: &Identity) -> bool {
+        self.lock().get(identity).is_some_and(|last| last.out_of_sight)
     }
 
-    /// The object is left to others as it is.
-    pub(super) fn leave_alone(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint) {
-        self.put(identity, existing, fingerprint, true);
+    /// The object was applied, and is `existing` now.
+    pub(super) fn remember(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint) {
+        self.put(identity, existing, fingerprint, (false, false));
+    }
+
+    /// The object is left to others as it is; `is_ours` says whether its labels name the Sync.
+    pub(super) fn leave_alone(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint, is_ours: bool) {
+        self.put(identity, existing, fingerprint, (true, !is_ours));
     }
 
     /// The object was applied again; `changed` says whether anything of it was not as its manifest says.
@@ -112,7 +119,13 @@ impl Memory {
         }
     }
 
-    fn put(&self, identity: Identity, existing: &Existing, fingerprint: Fingerprint, alone: bool) {
+    fn put(
+        &self,
+        identity: Identity,
+        existing: &Existing,
+        fingerprint: Fingerprint,
+        (alone, out_of_sight): (bool, bool),
+    ) {
         let mut applied = self.lock();
         let same = |last: &&Remembered| last.uid == existing.uid && last.fingerprint == fingerprint;
         let idle = applied.get(&identity).filter(same).map_or(0, |last| last.idle);
@@ -122,6 +135,7 @@ impl Memory {
             outline: existing.outline,
             fingerprint,
             alone,
+            out_of_sight,
             idle,
         };
         applied.insert(identity, remembered);
@@ -197,11 +211,14 @@ mod tests {
         let memory = Memory::new();
         let identity =
             Identity { group: String::new(), kind: "ConfigMap".to_owned(), namespace: None, name: "a".to_owned() };
-        memory.leave_alone(identity.clone(), &existing("u", 1), memory.fingerprint(b"m"));
+        memory.leave_alone(identity.clone(), &existing("u", 1), memory.fingerprint(b"m"), true);
         assert!(memory.left_so(&identity, &existing("u", 2)));
         assert!(!memory.is_disturbed_by(&identity, Some(&existing("u", 2))));
         assert!(memory.is_disturbed_by(&identity, None));
         assert!(memory.is_disturbed_by(&identity, Some(&existing("v", 2))));
+        assert!(!memory.is_out_of_sight(&identity));
+        memory.leave_alone(identity.clone(), &existing("u", 1), memory.fingerprint(b"m"), false);
+        assert!(memory.is_out_of_sight(&identity), "no watch selects what bears no labels of ours");
     }
 
     #[test]

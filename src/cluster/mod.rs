@@ -5,6 +5,7 @@
 //! repeated.
 
 mod apply;
+mod claims;
 mod defined;
 mod discovery;
 mod error;
@@ -30,6 +31,7 @@ use crate::plan::{Held, Inventory, Live, Plan};
 use crate::policy::Admitted;
 use crate::trust::{Origin, Signed};
 
+pub use claims::Claim;
 pub use error::{Error, Failure};
 pub use fence::Fence;
 pub use health::Unhealthy;

@@ -140,7 +140,7 @@ impl Acting {
         }
         self.gate.delete().await?;
         self.delete(target, &now).await?;
-        self.shared.memory.forget(&Identity::from(&target.key));
+        self.memory.forget(&Identity::from(&target.key));
         let gone = async {
             while self.now(target).await?.is_some_and(|still| still.uid == now.uid) {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -162,7 +162,7 @@ impl Acting {
         let answer = self.requests.send(&path::object(target), ACCEPT, Some(&payload), &about).await?;
         let kind: Kind = serde_json::from_slice(&answer)
             .map_err(|_| Trouble::Unreadable { what: "neither a Status nor an object" })?;
-        self.shared.memory.forget(&Identity::from(&target.key));
+        self.memory.forget(&Identity::from(&target.key));
         Ok(if kind.kind == "Status" { End::Gone } else { End::Lingers })
     }
 }

@@ -155,7 +155,7 @@ impl Acting {
         targets.iter().all(|target| {
             let identity = Identity::from(&target.key);
             match existing.get(&identity) {
-                Some(Looked::Exists(existing)) => self.shared.memory.left_so(&identity, existing),
+                Some(Looked::Exists(existing)) => self.memory.left_so(&identity, existing),
                 Some(Looked::Absent | Looked::Hidden(_)) | None => false,
             }
         })
@@ -193,6 +193,10 @@ impl Acting {
     ) -> Result<Target, Departed> {
         let key = &entry.key;
         if let Some(served) = catalogue.any(&key.group, &key.version, &key.kind) {
+            // A definition that was made anew with another scope: what was recorded went with the old one.
+            if served.namespaced != key.namespace.is_some() {
+                return Err(Departed::Gone);
+            }
             let key = Key { version: served.version.clone(), ..key.clone() };
             return Ok(Target { key, plural: served.plural.clone() });
         }

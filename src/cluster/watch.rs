@@ -110,7 +110,7 @@ impl Acting {
         let seen = Mutex::new(Seen { recorded, ..Seen::default() });
         let with_kind = |(rack, kind)| (rack, Followed { kind, again: Arc::default() });
         let racks: BTreeMap<Rack, Followed> = kinds.into_iter().map(with_kind).collect();
-        let view = Arc::new(View { memory: Arc::clone(&self.shared.memory), racks, seen, changed: Notify::new() });
+        let view = Arc::new(View { memory: Arc::clone(&self.memory), racks, seen, changed: Notify::new() });
         let mut followers = JoinSet::new();
         for (rack, Followed { kind, again }) in &view.racks {
             let follower = Follower {
@@ -200,12 +200,14 @@ impl View {
     /// Whether a recorded object is as this process left it; `None` where it is not watched now.
     fn is_left_so(&self, rack: &Rack, identity: &Identity) -> Option<bool> {
         let seen = self.seen();
-        let watched = seen.live.contains(rack) && seen.recorded.contains(identity);
+        let bears_labels = !self.memory.is_out_of_sight(identity);
+        let watched = bears_labels && seen.live.contains(rack) && seen.recorded.contains(identity);
         watched.then(|| self.is_left(&seen, identity))
     }
 
     fn suspect(&self, mut seen: MutexGuard<'_, Seen>, identities: Vec<Identity>) {
-        let strange: Vec<Identity> = identities.into_iter().filter(|one| !self.is_left(&seen, one)).collect();
+        let strange = |one: &Identity| !self.memory.is_out_of_sight(one) && !self.is_left(&seen, one);
+        let strange: Vec<Identity> = identities.into_iter().filter(strange).collect();
         if !strange.is_empty() {
             seen.suspects.extend(strange);
             self.changed.notify_one();

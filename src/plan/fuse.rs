@@ -5,8 +5,11 @@ use crate::model::Key;
 /// What may be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prune {
-    /// Nothing: the Sync does not say `prune: true`. What left the repository stays recorded.
-    Keep,
+    /// Nothing: the last good commit is brought again, and of what a newer one has recorded nothing changes.
+    LastGood,
+    /// Nothing: the Sync does not say `prune: true`. What left the repository stays recorded; where the fuse would hold it,
+    /// it is recorded as held, so that saying `prune: true` one day deletes no more than it would have.
+    Off,
     /// What left the repository, within the fuse.
     Fused,
     /// The same, and what is recorded as held already, whatever the fuse says of it: somebody has seen that and approved
@@ -26,7 +29,7 @@ pub struct Held {
 /// Why a deletion does not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldBecause {
-    /// The Sync does not prune.
+    /// The Sync does not prune, or a newer commit is held back.
     PruneOff,
     /// The live object says `prune: disabled`.
     ObjectSaysKeep,

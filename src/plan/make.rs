@@ -142,8 +142,16 @@ pub(crate) fn steps(
     let applies = wanted_in_order(wanted, inventory, owner)?;
     let mut intended = inventory.clone();
     for apply in &applies {
-        let uid = apply.existing.as_ref().map(|existing| existing.uid.clone());
-        intended.expect(Entry::new(apply.target.key.clone(), uid));
+        let before = inventory.get(&Identity::from(&apply.target.key));
+        // What is not ours yet is recorded with its UID once it is: until then somebody else may take it, by right.
+        let is_ours = |existing: &&Existing| {
+            existing.owner.as_ref() == Some(owner)
+                || before.is_some_and(|before| before.uid.as_ref() == Some(&existing.uid))
+        };
+        let uid = apply.existing.as_ref().filter(is_ours).map(|existing| existing.uid.clone());
+        // It is wanted again by the last good commit only, or not written yet: its deletion stays held until it is.
+        let held = before.is_some_and(|before| before.held);
+        intended.expect(Entry { held, ..Entry::new(apply.target.key.clone(), uid) });
     }
     let Farewell { deletions, held, lost, departed } = Farewell::decide(inventory, &applies, live, prune, owner);
     for entry in &departed {
@@ -201,12 +209,12 @@ impl Farewell {
         let uids = applies.iter().filter_map(|apply| apply.existing.as_ref().map(|existing| existing.uid.as_str()));
         let wanted_uids: BTreeSet<&str> = uids.collect();
         let mut farewell = Self::default();
-        let (mut going, mut approved) = (Vec::new(), Vec::new());
+        let (mut going, mut approved, mut staying) = (Vec::new(), Vec::new(), Vec::new());
         for entry in inventory.iter().filter(|entry| !wanted.contains(&Identity::from(&entry.key))) {
             let located = match live.departed(&Identity::from(&entry.key)) {
                 Departed::Gone => continue,
                 Departed::Unknown => {
-                    farewell.hold(entry, HeldBecause::KindUnknown);
+                    staying.push((entry, HeldBecause::KindUnknown));
                     continue;
                 }
                 Departed::Present(located) => located,
@@ -231,13 +239,20 @@ impl Farewell {
                     }
                     Prune::Approved | Prune::Fused if entry.held => farewell.hold(entry, HeldBecause::HeldBefore),
                     Prune::Approved | Prune::Fused => going.push((entry, deletion)),
-                    Prune::Keep => farewell.hold(entry, HeldBecause::PruneOff),
+                    Prune::Off | Prune::LastGood => staying.push((entry, HeldBecause::PruneOff)),
                 }
             }
         }
-        // What leaves anyway, or only stays because it is held, is nothing that is left.
+        // What leaves anyway, or only stays because it is held, is nothing that is left. What stays for another reason may go
+        // without anybody looking once that reason is gone: it counts as if it went now.
         let waiting = farewell.held.iter().filter(|held| held.because.needs_approval()).count();
-        let blown = blown(going.len(), inventory.len().saturating_sub(approved.len() + waiting));
+        let waiting = waiting + staying.iter().filter(|(entry, _)| entry.held).count();
+        let leaving = going.len() + staying.iter().filter(|(entry, _)| !entry.held).count();
+        let blown = blown(leaving, inventory.len().saturating_sub(approved.len() + waiting));
+        for (entry, because) in staying {
+            let held = entry.held || (prune != Prune::LastGood && blown.is_some());
+            farewell.stay(Entry { held, ..entry.clone() }, because);
+        }
         for (entry, deletion) in going {
             match blown {
                 Some(because) => farewell.hold(entry, because),
@@ -258,9 +273,13 @@ impl Farewell {
     }
 
     fn hold(&mut self, entry: &Entry, because: HeldBecause) {
-        self.held.push(Held { key: entry.key.clone(), because });
         let held = entry.held || because.needs_approval();
-        self.departed.push(Entry { held, ..entry.clone() });
+        self.stay(Entry { held, ..entry.clone() }, because);
+    }
+
+    fn stay(&mut self, entry: Entry, because: HeldBecause) {
+        self.held.push(Held { key: entry.key.clone(), because });
+        self.departed.push(entry);
     }
 }
 

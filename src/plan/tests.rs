@@ -134,7 +134,7 @@ fn nothing_is_deleted_without_prune_and_it_stays_recorded() {
     let steps = Case::wanting(&[("ConfigMap", "a")])
         .stays("ConfigMap", "a")
         .ours_left("ConfigMap", "b")
-        .plan(Prune::Keep)
+        .plan(Prune::Off)
         .unwrap();
     assert_eq!(held(&steps), [("b", HeldBecause::PruneOff)]);
     assert_eq!((deleted(&steps).len(), steps.intended.len(), steps.departed.len()), (0, 2, 1));
@@ -313,6 +313,53 @@ fn a_held_deletion_stays_held_at_the_next_turn_too() {
     let mut approved = Case::wanting(&[("ConfigMap", "new")]).ours_left("ConfigMap", "a").ours_left("ConfigMap", "b");
     approved.inventory = intended;
     assert_eq!(deleted(&approved.plan(Prune::Approved).unwrap()).len(), 2);
+}
+
+#[test]
+fn a_deletion_stays_held_while_the_last_good_commit_is_brought_again() {
+    let mut case = Case::wanting(&[("ConfigMap", "a"), ("ConfigMap", "b")]);
+    for name in ["a", "b"] {
+        let entry = Entry { held: true, ..Entry::new(key("ConfigMap", name), Some(format!("uid-{name}"))) };
+        case.inventory.record(entry);
+    }
+    let intended = case.ours_left("ConfigMap", "new").plan(Prune::LastGood).unwrap().intended;
+    let held: Vec<_> = intended.iter().map(|entry| (entry.key.name.as_str(), entry.held)).collect();
+    assert_eq!(held, [("a", true), ("b", true), ("new", false)]);
+}
+
+#[test]
+fn what_cannot_be_looked_at_counts_as_leaving_and_is_held_when_it_can() {
+    let names: Vec<String> = (0..12).map(|at| format!("old-{at}")).collect();
+    let wanted: Vec<String> = (0..12).map(|at| format!("new-{at}")).collect();
+    let wanted: Vec<(&str, &str)> = wanted.iter().map(|name| ("ConfigMap", name.as_str())).collect();
+    for (prune, because) in [(Prune::Fused, HeldBecause::KindUnknown), (Prune::Off, HeldBecause::PruneOff)] {
+        let case = names.iter().fold(Case::wanting(&wanted), |case, name| match prune {
+            Prune::Fused => case.left("ConfigMap", name, Departed::Unknown),
+            _ => case.ours_left("ConfigMap", name),
+        });
+        let steps = case.plan(prune).unwrap();
+        assert!(steps.held.len() == 12 && steps.held.iter().all(|held| held.because == because));
+        let next = names.iter().fold(Case::wanting(&wanted), |case, name| case.ours_left("ConfigMap", name));
+        let steps = Case { inventory: steps.intended, ..next }.plan(Prune::Fused).unwrap();
+        assert_eq!(deleted(&steps), [""; 0]);
+        assert!(steps.held.iter().all(|held| held.because == HeldBecause::HeldBefore));
+    }
+}
+
+#[test]
+fn a_few_that_cannot_be_looked_at_are_not_held_for_that() {
+    let case = Case::wanting(&[]).stays("ConfigMap", "a").stays("ConfigMap", "c");
+    let steps = case.left("Widget", "b", Departed::Unknown).plan(Prune::Fused).unwrap();
+    assert_eq!(held(&steps), [("b", HeldBecause::KindUnknown)]);
+    assert!(steps.intended.iter().all(|entry| !entry.held));
+}
+
+#[test]
+fn an_object_that_nobody_owns_is_intended_without_its_uid() {
+    let mut case = Case::wanting(&[("ConfigMap", "a")]);
+    case.live.found(key("ConfigMap", "a"), located(&key("ConfigMap", "a"), Some(existing("uid-a", None))));
+    let intended = case.plan(Prune::Fused).unwrap().intended;
+    assert_eq!(intended.iter().map(|entry| entry.uid.clone()).collect::<Vec<_>>(), [None]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub use error::{Error, Errors, Refusal};
 pub use explained::EXPLAINED;
 pub use handling::{Handling, Presence};
 pub use limits::{Agent, Limits, OwnObjects, PlainSecrets};
+pub use names::is_subdomain;
 
 /// Prefix of labels and annotations that only the agent may write, and the group of its resources.
 pub(crate) const RESERVED: &str = "gitwarrant.io";

@@ -85,7 +85,8 @@ fn is_api_version(text: &str) -> bool {
     group.is_none_or(is_subdomain) && is_label(version)
 }
 
-fn is_subdomain(text: &str) -> bool {
+/// Whether `text` is a DNS subdomain (RFC 1123), as names of most objects are.
+pub fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label_part)
 }
 

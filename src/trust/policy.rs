@@ -142,6 +142,11 @@ pub(super) struct PathRule {
 }
 
 impl Policy {
+    /// Whether it says of paths who may change them.
+    pub fn has_path_rules(&self) -> bool {
+        !self.path_rules.is_empty()
+    }
+
     /// Reads a configuration; one unreadable line refuses all of it.
     pub fn read(input: &PolicyInput) -> Result<Self, ConfigError> {
         let refuse = |file: &str, what: String| ConfigError::new(file, None, what);

@@ -2,7 +2,8 @@
 //! the newer one has not taken its place.
 
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use k8s_openapi::api::rbac::v1::Role;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 
 use super::scene::{Scene, is};
@@ -62,6 +63,95 @@ fn what_the_api_server_does_not_take_stays_as_the_last_good_commit_has_it() {
         scene.takes(&["settings.yaml", "limits.yaml"]);
         let next = scene.ship().await;
         assert!(services(scene).get_opt("door").await.unwrap().is_none(), "it is orphaned since {next}");
+    });
+}
+
+#[test]
+fn deletions_that_are_held_stay_so_while_the_last_good_commit_is_brought_again() {
+    play("still-held", async |scene| {
+        scene.begin().await;
+        scene.takes(&["fresh.yaml", "door.yaml"]);
+        scene.write_map("fresh", "1");
+        write_service(scene, 70_000);
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.refused(&commit, "Rejected").await;
+        scene.poke().await;
+        write_service(scene, 80);
+        scene.ship().await;
+        door(scene).await;
+        let sync = scene.syncs().get("app").await.unwrap();
+        let waiting = sync.data["status"]["heldDeletions"].to_string();
+        assert!(waiting.contains("settings") && waiting.contains("limits"), "{waiting}");
+        assert_eq!(scene.value("settings").await.as_deref(), Some("blue"));
+        assert_eq!(scene.value("limits").await.as_deref(), Some("12"));
+    });
+}
+
+#[test]
+fn what_left_the_repository_and_cannot_be_looked_at_is_told_and_goes_once_it_can() {
+    play("unseen", async |scene| {
+        scene.takes(&["settings.yaml", "limits.yaml", "door.yaml"]);
+        write_service(scene, 80);
+        scene.begin().await;
+        door(scene).await;
+        let roles = scene.stage.admin.client().clone();
+        let roles = Api::<Role>::namespaced(roles, &scene.name);
+        let (account, right) = (format!("{}:applier", scene.name), ("get", "", "services"));
+        let full = roles.get("applier").await.unwrap().rules;
+        let narrow = json!({"rules": [{"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["*"]}]});
+        roles.patch("applier", &PatchParams::default(), &Patch::Merge(&narrow)).await.unwrap();
+        scene.may_not(&account, right).await;
+        scene.takes(&["settings.yaml", "limits.yaml"]);
+        scene.ship().await;
+        let waits = |sync: &DynamicObject| sync.data["status"]["heldDeletions"].to_string().contains("door");
+        let sync = scene.sync("it is told", waits).await;
+        let message = is(&sync, "Ready", "True").unwrap().1;
+        assert!(message.contains("cannot be looked at") && message.contains("door"), "{message}");
+        assert!(services(scene).get_opt("door").await.unwrap().is_some());
+        let full = Patch::Merge(json!({"rules": full}));
+        roles.patch("applier", &PatchParams::default(), &full).await.unwrap();
+        scene.may(&account, right).await;
+        scene.poke().await;
+        scene.sync("nothing is held", |sync| sync.data["status"]["heldDeletions"].is_null()).await;
+        assert!(services(scene).get_opt("door").await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn two_syncs_that_are_made_together_do_not_both_get_the_same_object() {
+    play("together", async |scene| {
+        let commit = scene.commit_good();
+        scene.push(&commit).await;
+        scene.declare_with(|repository, _| repository["spec"]["suspend"] = json!(true)).await;
+        let mut second = scene.sync_manifest();
+        second["metadata"]["name"] = json!("second");
+        scene.stage.admin.put(&second).await.unwrap();
+        let syncs = scene.syncs();
+        let both = async |what: &str, so: &dyn Fn(&[DynamicObject; 2]) -> bool| {
+            let seen = async || {
+                let both = [syncs.get("app").await.ok()?, syncs.get("second").await.ok()?];
+                so(&both).then_some(both)
+            };
+            until(what, seen).await.unwrap()
+        };
+        both("both rest", &|both| both.iter().all(|sync| is(sync, "Ready", "Unknown").is_some())).await;
+        // Now both begin at the same moment.
+        let go_on = Patch::Merge(json!({"spec": {"suspend": false}}));
+        scene.repositories().patch(&scene.name, &PatchParams::default(), &go_on).await.unwrap();
+        let is_refused =
+            |sync: &DynamicObject| is(sync, "Ready", "False").is_some_and(|(reason, _)| reason == "OwnedByAnother");
+        let settled = |both: &[DynamicObject; 2]| {
+            let ready = both.iter().filter(|sync| is(sync, "Ready", "True").is_some()).count();
+            ready == 1 && both.iter().filter(|sync| is_refused(sync)).count() == 1
+        };
+        let found = both("one has all of it, and the other says so", &settled).await;
+        let winner = found.iter().find(|sync| !is_refused(sync)).unwrap().metadata.name.clone().unwrap();
+        for name in ["settings", "limits"] {
+            let labels = scene.maps().get(name).await.unwrap().metadata.labels.unwrap();
+            assert_eq!(labels["gitwarrant.io/sync-name"], winner);
+        }
+        syncs.delete("second", &DeleteParams::default()).await.unwrap();
     });
 }
 

@@ -81,17 +81,26 @@ fn rights_of_the_agent_itself_are_never_used() {
         let commit = scene.commit_good();
         scene.push(&commit).await;
         scene.declare_with(|repository, _| repository["spec"]["allowedNamespaces"] = json!([HOME])).await;
-        let mut sync = scene.sync_manifest();
-        sync["metadata"] = json!({"name": scene.name, "namespace": HOME});
-        sync["spec"]["serviceAccountName"] = json!("gitwarrant");
-        scene.stage.admin.put(&sync).await.unwrap();
         let syncs = scene.stage.admin.ours(Some(HOME), "Sync", "syncs");
-        let stalled = async || {
-            let sync = syncs.get_opt(&scene.name).await.unwrap()?;
-            is(&sync, "Stalled", "True").filter(|(reason, _)| reason == "OwnAccount")
-        };
-        until("it is refused", stalled).await.unwrap();
-        syncs.delete(&scene.name, &DeleteParams::default()).await.unwrap();
+        // Blanks around a header's value are nothing to the API server.
+        for (account, why) in
+            [("gitwarrant", "OwnAccount"), ("gitwarrant ", "ApiUnreadable"), ("gitwarrant\t", "ApiUnreadable")]
+        {
+            let mut sync = scene.sync_manifest();
+            sync["metadata"] = json!({"name": scene.name, "namespace": HOME});
+            sync["spec"]["serviceAccountName"] = json!(account);
+            scene.stage.admin.put(&sync).await.unwrap();
+            let stalled = async || {
+                let sync = syncs.get_opt(&scene.name).await.unwrap()?;
+                is(&sync, "Stalled", "True").filter(|(reason, _)| reason == why)
+            };
+            if let Err(reason) = until("it is refused", stalled).await {
+                panic!("{account:?}: {reason}; {:?}", syncs.get(&scene.name).await.unwrap().data["status"]);
+            }
+            syncs.delete(&scene.name, &DeleteParams::default()).await.unwrap();
+            let gone = async || syncs.get_opt(&scene.name).await.unwrap().is_none().then_some(());
+            until("it is gone", gone).await.unwrap();
+        }
         assert_eq!(scene.value("settings").await, None);
     });
 }

@@ -202,7 +202,16 @@ impl Scene {
 
     /// Waits until a ServiceAccount, `NAMESPACE:NAME`, has a right in the scene's namespace: the API server learns of a
     /// binding a moment after it was written. The right is a verb, a group and a resource.
-    pub async fn may(&self, account: &str, (verb, group, resource): (&str, &str, &str)) {
+    pub async fn may(&self, account: &str, right: (&str, &str, &str)) {
+        self.is_let(account, right, true).await;
+    }
+
+    /// Waits until it has that right no longer.
+    pub async fn may_not(&self, account: &str, right: (&str, &str, &str)) {
+        self.is_let(account, right, false).await;
+    }
+
+    async fn is_let(&self, account: &str, (verb, group, resource): (&str, &str, &str), wanted: bool) {
         let asked = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
                 user: Some(format!("system:serviceaccount:{account}")),
@@ -220,9 +229,9 @@ impl Scene {
         let reviews = Api::<SubjectAccessReview>::all(self.stage.admin.client().clone());
         let granted = async || {
             let answer = reviews.create(&PostParams::default(), &asked).await.ok()?;
-            answer.status.filter(|status| status.allowed)
+            answer.status.filter(|status| status.allowed == wanted)
         };
-        until(&format!("{account} may {verb} {resource}"), granted).await.unwrap();
+        until(&format!("{account} may {verb} {resource}: {wanted}"), granted).await.unwrap();
     }
 
     /// Declares everything as most scenes have it.
