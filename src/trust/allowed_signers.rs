@@ -12,6 +12,9 @@ use super::{ConfigError, time};
 /// Upper bound on a file of signers, in bytes.
 pub(super) const MAX_FILE: usize = 1 << 20;
 
+/// Upper bound on the principals of one line, in bytes: each is compared with each exception.
+const MAX_PRINCIPALS: usize = 4096;
+
 const NAMELESS: &str =
     "the line begins with a key; it must begin with the signer's NAME: `NAME namespaces=\"git\" TYPE KEY`";
 
@@ -122,6 +125,11 @@ fn principals(line: &str) -> Result<(&str, &str), String> {
     }
     if field.chars().any(|c| c.is_control() || c == '\u{feff}') {
         return Err("a control character or byte order mark in the principals".into());
+    }
+    if field.len() > MAX_PRINCIPALS {
+        return Err(format!(
+            "principals of more than {MAX_PRINCIPALS} bytes; give the key a line for some of them each"
+        ));
     }
     if field.is_empty() || field.split(',').any(|part| part.is_empty() || part == "!") {
         return Err("an empty principal".into());

@@ -45,11 +45,16 @@ impl<'a> Brought<'a> {
         }
         let mut judged = Vec::new();
         if signer.may_be(&self.rules.policy.merge_only) {
+            // The commit that the forge has merged it into, which is on the line.
+            if let Some(into) = history.links(id)?.parents.first() {
+                self.rules.ask(into);
+            }
             for one in history.parents_first(id, &brought)?.iter().filter(|one| *one != id) {
                 judged.push(self.rules.commit(one)?.judged(*one));
             }
         }
         self.answered.extend(brought);
+        self.rules.note_good(id);
         Ok(judged)
     }
 

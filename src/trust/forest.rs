@@ -42,6 +42,8 @@ pub(super) enum Node {
     Folder(Children),
     /// What no machine can decide. Equal to nothing, not even to itself.
     Conflict,
+    /// The same at the path of a folder: a file, or what cannot be decided, where all this lies.
+    Clash(Children),
 }
 
 /// What a folder holds, by name.
@@ -54,7 +56,25 @@ impl Node {
 
     /// What lies here itself, whatever lies below.
     pub(super) fn without_folder(&self) -> Node {
-        if self.is_folder() { Node::Nothing } else { self.clone() }
+        match self {
+            Node::Folder(_) | Node::Stored { mode: Mode::Folder, .. } => Node::Nothing,
+            Node::Clash(_) => Node::Conflict,
+            Node::Nothing | Node::Stored { .. } | Node::Conflict => self.clone(),
+        }
+    }
+
+    /// Whether anything lies below.
+    pub(super) fn has_children(&self) -> bool {
+        self.is_folder() || matches!(self, Node::Clash(_))
+    }
+
+    /// Whether anything in it could not be decided. What is stored is decided.
+    pub(super) fn has_conflict(&self) -> bool {
+        match self {
+            Node::Conflict | Node::Clash(_) => true,
+            Node::Folder(children) => children.values().any(Node::has_conflict),
+            Node::Nothing | Node::Stored { .. } => false,
+        }
     }
 
     /// Whether there is no file, link or anything else of that kind.
@@ -66,7 +86,7 @@ impl Node {
     pub(super) fn file(&self) -> Option<(Mode, Oid)> {
         match self {
             Node::Stored { mode: mode @ (Mode::File | Mode::Executable), id } => Some((*mode, *id)),
-            Node::Nothing | Node::Stored { .. } | Node::Folder(_) | Node::Conflict => None,
+            Node::Nothing | Node::Stored { .. } | Node::Folder(_) | Node::Conflict | Node::Clash(_) => None,
         }
     }
 }
@@ -122,7 +142,7 @@ impl<'a> Forest<'a> {
 
     fn listing(&self, node: &Node) -> Judgement<Children> {
         match node {
-            Node::Folder(children) => Ok(Rc::clone(children)),
+            Node::Folder(children) | Node::Clash(children) => Ok(Rc::clone(children)),
             Node::Stored { mode: Mode::Folder, id } => {
                 let known = self.listed.borrow().get(id).cloned();
                 known.map_or_else(|| self.list(id), Ok)
@@ -255,13 +275,13 @@ impl Comparison<'_, '_> {
         if depth > merge::MAX_DEPTH {
             return Err(Fault::new(Reason::LimitExceeded, "folders lie too deep to compare"));
         }
-        if !one.is_folder() && !other.is_folder() {
+        if !one.has_children() && !other.has_children() {
             return if self.forest.same(one, other)? { Ok(()) } else { self.found(one, other, path) };
         }
         if is_same_object(one, other) {
             return Ok(());
         }
-        // A file that gives way to a folder, or to a conflict, is a change of its own.
+        // A file that gives way to a folder, or to a conflict, is a change of its own, beside all that lies below.
         let both = one.is_folder() && other.is_folder();
         let one_alone = matches!((one, other), (Node::Nothing, _) | (_, Node::Nothing));
         if !both && !one_alone {

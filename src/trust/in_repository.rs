@@ -1,6 +1,6 @@
 //! The signers file inside the repository: a commit is judged by the files of all its parents, never by its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -18,18 +18,26 @@ const MAX_FOLDER: u64 = 8 << 20;
 /// What lies somewhere in a tree, if anything does.
 type Lies = Judgement<Option<(Mode, Oid)>>;
 
-/// Reads signers files out of trees; each folder and each content is read once.
+/// Bytes of a file that count as a step: its lines take many times as much memory, and time.
+const STEP_BYTES: u64 = 256;
+
+/// Upper bound on the bytes of files that are kept, taken apart.
+const MAX_KEPT: usize = 4 << 20;
+
+/// Reads signers files out of trees; each folder is read once, and so is each content as long as not too many are kept.
 pub(super) struct SignersFile<'a> {
     history: &'a History<'a>,
     path: &'a RepoPath,
     /// What lies on the way to the file, by folder and how deep that lies.
     found: RefCell<HashMap<(Oid, usize), Lies>>,
     read: RefCell<HashMap<Oid, Judgement<Rc<AllowedSigners>>>>,
+    /// The bytes of those.
+    kept: Cell<usize>,
 }
 
 impl<'a> SignersFile<'a> {
     pub(super) fn new(history: &'a History<'a>, path: &'a RepoPath) -> Self {
-        Self { history, path, found: RefCell::default(), read: RefCell::default() }
+        Self { history, path, found: RefCell::default(), read: RefCell::default(), kept: Cell::default() }
     }
 
     /// The signers that `tree` holds; `None` where the file is not there, or is no plain file.
@@ -40,15 +48,11 @@ impl<'a> SignersFile<'a> {
         }
     }
 
-    /// The signers by whom a commit with these parents is judged, one file for each parent.
-    pub(super) fn of_parents(&self, parents: &[Oid]) -> Judgement<Vec<Rc<AllowedSigners>>> {
-        let nobody =
-            |who: &str| Fault::new(Reason::UnknownSigner, format!("{who} has no signers file `{}`", self.path));
-        if parents.is_empty() {
-            return Err(nobody("a commit without parents"));
-        }
-        let of = |parent: &Oid| self.of_commit(parent)?.ok_or_else(|| nobody(&format!("parent {parent}")));
-        parents.iter().map(of).collect()
+    /// The signers by whom another commit is judged, as commit `id`, a parent of it as a rule, lists them.
+    pub(super) fn of_judge(&self, id: &Oid) -> Judgement<Rc<AllowedSigners>> {
+        self.of_commit(id)?.ok_or_else(|| {
+            Fault::new(Reason::UnknownSigner, format!("commit {id} has no signers file `{}`", self.path))
+        })
     }
 
     /// The signers that commit `id` holds.
@@ -114,6 +118,12 @@ impl<'a> SignersFile<'a> {
     fn read_blob(&self, blob: &Oid) -> Judgement<Rc<AllowedSigners>> {
         let broken = |what: String| Fault::new(Reason::BadConfiguration, what);
         let raw = self.history.objects().read(blob, MAX_FILE as u64)?;
+        self.history.step(blob, raw.bytes.len() as u64 / STEP_BYTES)?;
+        let kept = self.kept.get() + raw.bytes.len();
+        if kept > MAX_KEPT {
+            self.read.borrow_mut().clear();
+        }
+        self.kept.set(if kept > MAX_KEPT { raw.bytes.len() } else { kept });
         let text = String::from_utf8(raw.bytes).map_err(|_| broken(format!("{}: not UTF-8", self.path)))?;
         let signers = AllowedSigners::read(self.path.as_str(), &text).map_err(|error| broken(error.to_string()))?;
         Ok(Rc::new(signers))

@@ -20,7 +20,7 @@ const MAX_RECURSION: usize = 8;
 /// Whether a change follows a file to where the other side has moved it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Renames {
-    /// Wherever the move can be taken for no other one.
+    /// Wherever there is one; where a move might be taken for another one, or git would ask, nothing is decided at all.
     Followed,
     /// Never: who may change one place is not asked about another.
     Ignored,
@@ -47,7 +47,10 @@ fn merge_commits(forest: &Forest<'_>, commits: &[Oid], renames: Renames, recursi
         let other = forest.of_commit(other)?;
         let [base, ours, theirs] = match renames {
             Renames::Ignored => [base, merged, other],
-            Renames::Followed => renames::follow(forest, [base, merged, other])?,
+            Renames::Followed => match renames::follow(forest, [base, merged, other])? {
+                Some(followed) => followed,
+                None => return Ok(Node::Conflict),
+            },
         };
         if recursion == 0 && count + 1 == others.len() {
             forest.keep_no_content();
@@ -71,8 +74,11 @@ fn merge(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node, depth: us
     let names: BTreeSet<&String> = mine.keys().chain(others.keys()).chain(bases.keys()).collect();
     let nothing = Node::Nothing;
     let mut below = BTreeMap::new();
+    // What an undecided base holds is not decided either.
+    let of_base = if matches!(base, Node::Conflict) { &Node::Conflict } else { &nothing };
     for name in names {
-        let [base, ours, theirs] = [&bases, &mine, &others].map(|nodes| nodes.get(name).unwrap_or(&nothing));
+        let base = bases.get(name).unwrap_or(of_base);
+        let [ours, theirs] = [&mine, &others].map(|nodes| nodes.get(name).unwrap_or(&nothing));
         match merge(forest, base, ours, theirs, depth + 1)? {
             Node::Nothing => {}
             node => {
@@ -83,8 +89,8 @@ fn merge(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node, depth: us
     Ok(match (file, below.is_empty()) {
         (file, true) => file,
         (Node::Nothing, false) => Node::Folder(Rc::new(below)),
-        // A file and a folder of one name.
-        (Node::Stored { .. } | Node::Folder(_) | Node::Conflict, false) => Node::Conflict,
+        // A file and a folder of one name: who may write the one need not be who may write the other.
+        (Node::Stored { .. } | Node::Folder(_) | Node::Conflict | Node::Clash(_), false) => Node::Clash(Rc::new(below)),
     })
 }
 
@@ -96,8 +102,10 @@ fn one_sided(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node) -> Ju
     if forest.same(base, ours)? {
         return Ok(Some(theirs.clone()));
     }
+    // Folders are gone through all the same: only what differs in them is undecided.
     let undecided = [base, ours, theirs].into_iter().any(|node| matches!(node, Node::Conflict));
-    Ok(undecided.then_some(Node::Conflict))
+    let is_leaf = ![base, ours, theirs].into_iter().any(Node::has_children);
+    Ok((undecided && is_leaf).then_some(Node::Conflict))
 }
 
 fn merge_files(forest: &Forest<'_>, base: &Node, ours: &Node, theirs: &Node) -> Judgement<Node> {

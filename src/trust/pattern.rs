@@ -26,7 +26,11 @@ impl PatternList {
 
     /// The entries that name somebody: no exceptions, and not excepted themselves.
     pub(super) fn names(&self) -> Vec<String> {
-        self.0.split(',').filter(|name| !name.is_empty() && self.matches(name)).map(str::to_owned).collect()
+        // An entry fits itself: only the exceptions have to be looked at.
+        let exceptions: Vec<&str> = self.0.split(',').filter_map(|entry| entry.strip_prefix('!')).collect();
+        let excepted = |name: &str| exceptions.iter().any(|one| glob(one.as_bytes(), name.as_bytes()));
+        let names = self.0.split(',').filter(|name| !name.is_empty() && !name.starts_with('!') && !excepted(name));
+        names.map(str::to_owned).collect()
     }
 }
 

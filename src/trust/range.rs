@@ -30,9 +30,8 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, from: &
         }
         new.retain(|id| !old.contains(id));
     }
-    if let Some(left) = from.left_behind.filter(|left| new.contains(left)) {
-        let fact = format!("{head} brings back {left}, which was left by trust.rollbackTo; take that out to allow it");
-        return Err(Fault::new(Reason::Rollback, fact).at(left));
+    if let Some(left) = from.left_behind.filter(|_| !new.is_empty()) {
+        refuse_what_was_left(history, head, &left, base, &new)?;
     }
     let judge = match policy.mode {
         Mode::EveryCommit => history.parents_first(head, &new)?,
@@ -50,6 +49,36 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, from: &
         Mode::Tag => Vec::new(),
     };
     Ok(Range { new, judge })
+}
+
+/// Refuses anything that lies between what `trust.rollbackTo` has led to and what it has led away from: each of these commits
+/// has a good signature, and whoever bends the remote may show any of them.
+fn refuse_what_was_left(
+    history: &History<'_>,
+    head: &Oid,
+    left: &Oid,
+    base: &Oid,
+    new: &HashSet<Oid>,
+) -> Judgement<()> {
+    let remedy = "take trust.rollbackTo out to allow it";
+    let refuse = |fact: String, at: Oid| Err(Fault::new(Reason::Rollback, fact).at(at));
+    match history.walk(left, Some(base)) {
+        Ok(walk) => match new.iter().filter(|id| walk.met.contains(*id)).min() {
+            Some(again) => {
+                let again = if new.contains(left) { left } else { again };
+                refuse(format!("{head} brings back {again}, which was left by trust.rollbackTo; {remedy}"), *again)
+            }
+            None => Ok(()),
+        },
+        Err(fault) if fault.reason == Reason::IncompleteHistory => {
+            let fact = format!(
+                "{left}, which was left by trust.rollbackTo, is not in the repository any more, so that nobody can tell \
+                 whether {head} brings some of it back; {remedy}"
+            );
+            refuse(fact, *head)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 /// What is not judged again: all that `base` descends from. Where what was applied is gone from the repository, which

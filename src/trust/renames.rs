@@ -1,13 +1,16 @@
 //! Files that one side moved and the other changed: the change follows the file, as in git's own merges.
 //!
-//! Only where nobody can take the move for another one: exactly one file that came is like the one that went, and no other
-//! that went is like it. There git's ways of finding renames (merge-ort.c, diffcore-rename.c) all find the same; wherever
-//! they would have to choose, or would ask, nothing is followed.
+//! Only where nobody can take the move for another one: the very same content went and came once, or exactly one file that
+//! came is like the one that went, and no other that went is like it. There git's ways of finding renames (merge-ort.c,
+//! diffcore-rename.c) all find the same. Where they would have to choose, or would ask, about a single file that one side
+//! moved and the other touched, the whole attempt is given up: half of a merge with renames and half of one without is a
+//! merge that git never makes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::changes::ALL;
+use super::entries::Mode;
 use super::fault::Judgement;
 use super::forest::{Change, Children, Forest, Node};
 use super::likeness::{Content, Likeness};
@@ -19,14 +22,18 @@ const MAX_FILES: usize = 200;
 /// Upper bound on their bytes.
 const MAX_COMPARED: u64 = 16 << 20;
 
-/// A base, ours and theirs, with every file at the place where the other side has moved it.
-pub(super) fn follow(forest: &Forest<'_>, [base, ours, theirs]: [Node; 3]) -> Judgement<[Node; 3]> {
+/// A base, ours and theirs, with every file at the place where the other side has moved it; `None` where that is not certain.
+pub(super) fn follow(forest: &Forest<'_>, [base, ours, theirs]: [Node; 3]) -> Judgement<Option<[Node; 3]>> {
+    if base.has_conflict() {
+        return Ok(None);
+    }
     let (mine, others) = (forest.differences(&base, &ours, ALL)?, forest.differences(&base, &theirs, ALL)?);
     if adds_where_all_left(forest, &base, &ours, &others)? || adds_where_all_left(forest, &base, &theirs, &mine)? {
-        return Ok([base, ours, theirs]);
+        return Ok(None);
     }
     let by_us = moves(forest, [&base, &theirs], &mine, &others)?;
     let by_them = moves(forest, [&base, &ours], &others, &mine)?;
+    let (Some(by_us), Some(by_them)) = (by_us, by_them) else { return Ok(None) };
     drop((mine, others));
     let (mut base, mut ours, mut theirs) = (base, ours, theirs);
     for (from, to) in by_us {
@@ -35,7 +42,7 @@ pub(super) fn follow(forest: &Forest<'_>, [base, ours, theirs]: [Node; 3]) -> Ju
     for (from, to) in by_them {
         (base, ours) = (moved(forest, base, &from, &to)?, moved(forest, ours, &from, &to)?);
     }
-    Ok([base, ours, theirs])
+    Ok(Some([base, ours, theirs]))
 }
 
 /// Whether something was added below a folder that `left` has not any more: git then asks whether it belongs to where the
@@ -58,24 +65,75 @@ fn adds_where_all_left(forest: &Forest<'_>, base: &Node, left: &Node, changes: &
     Ok(false)
 }
 
-/// What `mine` has moved of what `others` have changed: from where, and to where.
+/// A file that went, and one that came and is like it.
+struct Pair<'c> {
+    from: &'c str,
+    to: &'c str,
+    likeness: Likeness,
+}
+
+/// What `mine` has moved of what `others` have changed: from where, and to where. `None` where that is not certain.
 fn moves(
     forest: &Forest<'_>,
     [base, theirs]: [&Node; 2],
     mine: &[Change],
     others: &[Change],
-) -> Judgement<Vec<(String, String)>> {
+) -> Judgement<Option<Vec<(String, String)>>> {
+    let touched: HashMap<&str, &Change> = others.iter().map(|change| (change.path.as_str(), change)).collect();
     // Where a file gives way to a link, or a link to a file, git sees a change of that path and no move.
     let gone: Vec<(&str, Oid)> = files(mine, |change| (&change.before, &change.after));
     let come: Vec<(&str, Oid)> = files(mine, |change| (&change.after, &change.before));
-    let edited = |change: &&Change| change.before.file().is_some() && change.after.file().is_some();
-    let went = |change: &&Change| gone.iter().any(|(path, _)| *path == change.path);
-    if gone.is_empty() || come.is_empty() || gone.len() + come.len() > MAX_FILES {
-        return Ok(Vec::new());
+    if moves_link(mine, &touched) {
+        return Ok(None);
     }
-    let changed: Vec<&str> = others.iter().filter(edited).filter(went).map(|change| change.path.as_str()).collect();
-    if changed.is_empty() || !is_comparable(forest, gone.iter().chain(&come))? {
-        return Ok(Vec::new());
+    if come.is_empty() || !gone.iter().any(|(from, _)| touched.contains_key(from)) {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(pairs) = pairs(forest, gone, come, &touched)? else { return Ok(None) };
+    let mut found = Vec::new();
+    for pair in pairs.iter().filter(|pair| touched.contains_key(pair.from)) {
+        let edited = touched[pair.from].before.file().is_some() && touched[pair.from].after.file().is_some();
+        let alone = pairs.iter().filter(|other| other.from == pair.from || other.to == pair.to).count() == 1;
+        let free = is_free(forest, base, pair.to)? && is_free(forest, theirs, pair.to)?;
+        if !(edited && alone && free && pair.likeness == Likeness::Clear) {
+            return Ok(None);
+        }
+        found.push((pair.from.to_owned(), pair.to.to_owned()));
+    }
+    Ok(Some(found))
+}
+
+/// What went and what came of it. `None` where there is too much to be compared, and the other side has touched some of it.
+fn pairs<'c>(
+    forest: &Forest<'_>,
+    mut gone: Vec<(&'c str, Oid)>,
+    mut come: Vec<(&'c str, Oid)>,
+    touched: &HashMap<&str, &Change>,
+) -> Judgement<Option<Vec<Pair<'c>>>> {
+    // The same content that went once and came once is taken out first, as git does: nothing else is as like.
+    let once = |files: &[(&'c str, Oid)]| {
+        let mut counts: HashMap<Oid, (usize, &'c str)> = HashMap::new();
+        files.iter().for_each(|(path, id)| counts.entry(*id).or_insert((0, path)).0 += 1);
+        counts.retain(|_, (count, _)| *count == 1);
+        counts
+    };
+    let (went, came) = (once(&gone), once(&come));
+    let mut pairs = Vec::new();
+    let mut paired: HashSet<Oid> = HashSet::new();
+    for (id, (_, from)) in &went {
+        let Some((_, to)) = came.get(id) else { continue };
+        if forest.size(id)? > 0 {
+            pairs.push(Pair { from, to, likeness: Likeness::Clear });
+            paired.insert(*id);
+        }
+    }
+    gone.retain(|(_, id)| !paired.contains(id));
+    come.retain(|(_, id)| !paired.contains(id));
+    if come.is_empty() || !gone.iter().any(|(from, _)| touched.contains_key(from)) {
+        return Ok(Some(pairs));
+    }
+    if gone.len() + come.len() > MAX_FILES || !is_comparable(forest, gone.iter().chain(&come))? {
+        return Ok(None);
     }
     let mut contents: HashMap<Oid, Content> = HashMap::new();
     for (_, id) in gone.iter().chain(&come) {
@@ -83,27 +141,29 @@ fn moves(
             contents.insert(*id, Content::of(&forest.bytes(id)?));
         }
     }
-    let mut pairs: Vec<(&str, &str, Likeness)> = Vec::new();
     for (from, old) in &gone {
         for (to, new) in &come {
             let (one, other) = (&contents[old], &contents[new]);
             forest.step(one.pieces() + other.pieces())?;
             match one.likeness(other, old == new) {
                 Likeness::None => {}
-                found @ (Likeness::Doubtful | Likeness::Clear) => pairs.push((from, to, found)),
+                likeness @ (Likeness::Doubtful | Likeness::Clear) => pairs.push(Pair { from, to, likeness }),
             }
         }
     }
-    let mut found = Vec::new();
-    for from in changed {
-        let mut like = pairs.iter().filter(|(one, ..)| *one == from);
-        let (Some((_, to, Likeness::Clear)), None) = (like.next(), like.next()) else { continue };
-        let alone = pairs.iter().filter(|(_, other, _)| other == to).count() == 1;
-        if alone && is_free(forest, base, to)? && is_free(forest, theirs, to)? {
-            found.push((from.to_owned(), (*to).to_owned()));
-        }
-    }
-    Ok(found)
+    Ok(Some(pairs))
+}
+
+/// Whether a link, or what else is no file, went from a place that the other side has touched and came to another one.
+fn moves_link(mine: &[Change], touched: &HashMap<&str, &Change>) -> bool {
+    let other = |node: &Node| match node {
+        Node::Stored { mode: Mode::Link | Mode::Gitlink, id } => Some(*id),
+        _ => None,
+    };
+    let went = |change: &&Change| change.after.is_bare() && touched.contains_key(change.path.as_str());
+    let gone: HashSet<Oid> = mine.iter().filter(went).filter_map(|change| other(&change.before)).collect();
+    let came = mine.iter().filter(|change| change.before.is_bare()).filter_map(|change| other(&change.after));
+    came.into_iter().any(|id| gone.contains(&id))
 }
 
 /// The plain files on one side of the changes that have nothing on the other.

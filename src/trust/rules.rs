@@ -1,9 +1,9 @@
 //! The rules for one commit: who signed it, when, and whether that signer may make this change.
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 
 use super::Reason;
-use super::allowed_signers::AllowedSigners;
 use super::fault::{Fault, Judgement};
 use super::foreign::Foreign;
 use super::history::History;
@@ -34,6 +34,14 @@ pub(super) struct Rules<'a> {
     /// The folder that will be applied.
     applied: Option<&'a RepoPath>,
     foreign: RefCell<Foreign>,
+    /// Commits that were found good, as far as anybody asks.
+    good: RefCell<HashSet<Oid>>,
+    /// What the pinned root descends from, once somebody has asked.
+    below_root: OnceCell<HashSet<Oid>>,
+    /// Who says who is listed, where nobody judged the parents.
+    witness: Cell<Oid>,
+    /// Whether nothing counts as judged but what was found good here.
+    on_record_only: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -45,12 +53,38 @@ impl<'a> Rules<'a> {
         now: i64,
     ) -> Self {
         let signers_file = policy.in_repository.as_ref().map(|path| SignersFile::new(history, path));
-        Self { policy, history, now, signers_file, mode: policy.mode, base, applied, foreign: RefCell::default() }
+        Self {
+            policy,
+            history,
+            now,
+            signers_file,
+            mode: policy.mode,
+            base,
+            applied,
+            foreign: RefCell::default(),
+            good: RefCell::default(),
+            below_root: OnceCell::new(),
+            witness: Cell::new(base),
+            on_record_only: false,
+        }
     }
 
-    /// The rules for a commit whose history is judged as well, whatever the mode.
+    /// The rules for a commit whose history is judged as well, whatever the mode. What the mode has let in without judging
+    /// it is no witness of who is listed.
     pub(super) fn for_every_commit(self) -> Self {
-        Self { mode: Mode::EveryCommit, ..self }
+        Self { mode: Mode::EveryCommit, on_record_only: true, ..self }
+    }
+
+    /// Commit `id` was found good by other rules.
+    pub(super) fn note_good(&self, id: &Oid) {
+        if self.signers_file.is_some() {
+            self.good.borrow_mut().insert(*id);
+        }
+    }
+
+    /// From now on commit `id`, which is believed, says who is listed where nobody judged the parents.
+    pub(super) fn ask(&self, id: &Oid) {
+        self.witness.set(*id);
     }
 
     /// What was changed outside the applied folder by who may not change it.
@@ -60,7 +94,9 @@ impl<'a> Rules<'a> {
 
     /// Judges commit `id` by rules 2 to 5 and 8 to 10.
     pub(super) fn commit(&self, id: &Oid) -> Judgement<Signer> {
-        self.judge_commit(id).map_err(|fault| fault.at(*id))
+        let signer = self.judge_commit(id).map_err(|fault| fault.at(*id))?;
+        self.note_good(id);
+        Ok(signer)
     }
 
     /// Judges the annotated tag `tag`, object `id`, on `target` by rules 2 to 5, 8 and 9.
@@ -86,7 +122,7 @@ impl<'a> Rules<'a> {
         match &self.signers_file {
             None => self.listed(&tag.signed, tag.tagger.date),
             // The target was judged by nobody; what was applied last was.
-            Some(file) => self.in_repository(&tag.signed, tag.tagger.date, &file.of_parents(&[self.base])?),
+            Some(file) => self.in_repository(&tag.signed, tag.tagger.date, file, &[self.base]),
         }
     }
 
@@ -105,6 +141,12 @@ impl<'a> Rules<'a> {
         self.signed_by(&commit)
     }
 
+    /// Who seems to have signed `id`, before anybody knows what of its history is judged: good for bounds alone.
+    pub(super) fn apparent_signer(&self, id: &Oid) -> Judgement<Signer> {
+        let commit = self.history.commit(id)?;
+        self.signed_before(&commit, &commit.parents)
+    }
+
     fn judge_commit(&self, id: &Oid) -> Judgement<Signer> {
         let commit = self.history.commit(id)?;
         let signer = self.signed_by(&commit)?;
@@ -119,16 +161,47 @@ impl<'a> Rules<'a> {
     }
 
     fn signed_by(&self, commit: &Commit) -> Judgement<Signer> {
+        let mut judges = commit.parents.clone();
+        // Where nobody judged the parents they must not hand out trust by themselves.
+        if self.signers_file.is_some() && !judges.is_empty() && !self.has_judged_one_of(&judges)? {
+            judges.push(self.witness.get());
+        }
+        self.signed_before(commit, &judges)
+    }
+
+    /// Who signed it, if the signers files of all `judges` list him.
+    fn signed_before(&self, commit: &Commit, judges: &[Oid]) -> Judgement<Signer> {
         let date = commit.committer.date;
         let Some(file) = &self.signers_file else { return self.listed(&commit.signed, date) };
         // The files of up to 64 parents are looked for for who may be listed there alone.
         signature::refuse_hopeless(&commit.signed, date, self.now, self.policy)?;
-        let mut judges = file.of_parents(&commit.parents)?;
-        // Where nobody judged the parents they must not hand out trust by themselves.
-        if self.parents_are_unjudged() {
-            judges.extend(file.of_parents(&[self.base])?);
+        self.in_repository(&commit.signed, date, file, judges)
+    }
+
+    /// Whether one of `parents` was judged: its file lists nobody whom its own judges did not let in.
+    fn has_judged_one_of(&self, parents: &[Oid]) -> Judgement<bool> {
+        match self.mode {
+            Mode::Head | Mode::Tag => return Ok(false),
+            // The first one is on the line.
+            Mode::FirstParent => return Ok(true),
+            Mode::EveryCommit => {}
         }
-        self.in_repository(&commit.signed, date, &judges)
+        if parents.iter().any(|parent| *parent == self.base || self.good.borrow().contains(parent)) {
+            return Ok(true);
+        }
+        if self.on_record_only {
+            return Ok(false);
+        }
+        // All that the base holds was judged once, but for what lies below the pinned root.
+        let below = match self.below_root.get() {
+            Some(below) => below,
+            None => {
+                let mut below = self.history.walk(&self.policy.root, None)?.met;
+                below.remove(&self.policy.root);
+                self.below_root.get_or_init(|| below)
+            }
+        };
+        Ok(parents.iter().any(|parent| !below.contains(parent)))
     }
 
     fn listed(&self, signature_of: &payload::Signed, date: i64) -> Judgement<Signer> {
@@ -136,17 +209,19 @@ impl<'a> Rules<'a> {
         signature::judge(signature_of, date, self.now, self.policy, believed)
     }
 
-    /// Every one of `files` must list the signer.
+    /// The files of all `judges` must list the signer. They are read one after the other: most are not listed in the first.
     fn in_repository(
         &self,
         signature_of: &payload::Signed,
         date: i64,
-        files: &[std::rc::Rc<AllowedSigners>],
+        file: &SignersFile<'_>,
+        judges: &[Oid],
     ) -> Judgement<Signer> {
         let nobody = Certificates::default();
         let mut agreed: Option<Signer> = None;
-        for allowed in files {
-            let believed = Believed { allowed, certificates: &nobody };
+        for judge in judges {
+            let allowed = file.of_judge(judge)?;
+            let believed = Believed { allowed: &allowed, certificates: &nobody };
             let found = signature::judge(signature_of, date, self.now, self.policy, believed)?;
             agreed = Some(match agreed {
                 None => found,
@@ -156,7 +231,10 @@ impl<'a> Rules<'a> {
                 })?,
             });
         }
-        agreed.ok_or_else(|| Fault::new(Reason::UnknownSigner, "no signers file"))
+        agreed.ok_or_else(|| {
+            let fact = "a commit without parents has none whose signers file could list its signer";
+            Fault::new(Reason::UnknownSigner, fact)
+        })
     }
 
     fn judge_time(&self, commit: &Commit) -> Judgement<()> {

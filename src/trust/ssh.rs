@@ -8,6 +8,9 @@ use super::signer::Signer;
 use super::sshsig::{Certificate, Presented, SshSig};
 use super::verified::SignatureKind;
 
+/// Upper bound on the principals of one key: they are compared with those that other files give it.
+const MAX_NAMES: usize = 1000;
+
 /// Judges the bytes inside `SSH SIGNATURE` armor over `payload`, for a commit made at `date`.
 pub(super) fn judge(
     bytes: &[u8],
@@ -105,6 +108,10 @@ fn signer(mut names: Vec<String>, lines: &[&Line], fingerprint: &str) -> Judgeme
     names.dedup();
     if names.is_empty() {
         return Err(unknown(fingerprint));
+    }
+    if names.len() > MAX_NAMES {
+        let fact = format!("key {fingerprint} stands for more than {MAX_NAMES} principals");
+        return Err(Fault::new(Reason::LimitExceeded, fact));
     }
     let speaks_for = lines.iter().map(|line| line.principals.clone()).collect();
     Ok(Signer { names, speaks_for, key: fingerprint.to_owned(), kind: SignatureKind::Ssh })

@@ -177,7 +177,7 @@ impl Subject<'_> {
         self.history.allow(MAX_STEPS_BELOW_DOUBT);
         let signed = match tag {
             Some(tag) => rules.tagger(tag).map_err(|fault| fault.at(self.commit.tag.unwrap_or(*head))),
-            None => rules.signer(head).map_err(|fault| fault.at(*head)),
+            None => rules.apparent_signer(head).map_err(|fault| fault.at(*head)),
         };
         // What is pinned, applied or chosen by the administrator is asked for no signature.
         let chosen = [Some(&self.policy.root), self.base.applied.as_ref(), self.policy.rollback_to.as_ref()];

@@ -169,13 +169,16 @@ fn moved_files_too_large_together_are_not_compared() {
         let large = |number: usize, end: &str| -> Vec<u8> {
             (0..80_000).map(|line| format!("{number}-{line:06}{end}\n")).collect::<String>().into_bytes()
         };
-        let all = |small: (&str, &str), prefix: &str, end: &str| {
-            let mut files = vec![(small.0.to_owned(), lines(small.1))];
+        let all = |(name, text): (&str, Vec<u8>), prefix: &str, end: &str| {
+            let mut files = vec![(name.to_owned(), text)];
             files.extend((0..count).map(|number| (format!("{prefix}{number}"), large(number, end))));
             folder(&loom, &files)
         };
-        let trees = [all(("b", "old"), "n", "~"), all(("a", "new"), "g", ""), all(("b", "new"), "n", "~")];
-        let root = all(("a", "old"), "g", "");
+        // The one that moved it has added a line: only the content tells that it is the same file.
+        let more = |first: &str| [lines(first), b"more\n".to_vec()].concat();
+        let trees =
+            [all(("b", more("old")), "n", "~"), all(("a", lines("new")), "g", ""), all(("b", more("new")), "n", "~")];
+        let root = all(("a", lines("old")), "g", "");
         let scene = Scene::on(loom, root);
         assert_eq!(scene.merged(trees, &scene.forge), expected, "{count} files");
     }
@@ -228,20 +231,24 @@ fn who_may_have_signed_is_not_looked_for_in_a_hundred_large_folders() {
     let mut scene = Scene::new();
     let allowed = scene.policy.signers.remove(0).allowed_signers.unwrap();
     scene.policy.in_repository = Some("signers".into());
-    let (file, blob) = (scene.loom.blob(allowed.as_bytes()), scene.loom.blob(b"x"));
-    let with_file =
-        |entries: Vec<u8>| scene.loom.raw_tree([&entries[..], b"100644 signers\0", file.as_bytes()].concat());
-    let root_tree = with_file(Vec::new());
+    let signers = Signers::new();
+    let mallory = signers.ssh_key("mallory", "ed25519");
+    let hers = format!("{allowed}{}", Signers::allowed_signers(&[&mallory]));
+    let mallory = private(&mallory);
+    let [file, hers, blob] = [allowed.as_bytes(), hers.as_bytes(), b"x"].map(|bytes| scene.loom.blob(bytes));
+    let with_file = |file: Oid, entries: Vec<u8>| {
+        scene.loom.raw_tree([&entries[..], b"100644 signers\0", file.as_bytes()].concat())
+    };
+    let root_tree = with_file(file, Vec::new());
     let root = scene.commit(root_tree, &[], 0, None);
     scene.policy.root = root.to_string();
     let parents: Vec<Oid> = (0..45)
         .map(|number| {
             let entry = |at: usize| [format!("100644 {at:05}{number:04000}\0").as_bytes(), blob.as_bytes()].concat();
-            scene.commit(with_file((0..250).flat_map(entry).collect()), &[root], HOUR, None)
+            scene.commit(with_file(hers, (0..250).flat_map(entry).collect()), &[root], HOUR, None)
         })
         .collect();
     let thread = Thread { tree: root_tree, parents: &parents, date: THEN + 2 * HOUR, message: "bomb" };
-    let mallory = private(&Signers::new().ssh_key("mallory", "ed25519"));
     let verdict = |scene: &Scene, head| scene.judge(head).unwrap_err().reason();
     assert_eq!(verdict(&scene, scene.loom.commit(&thread, Some(&mallory))), Reason::LimitExceeded);
     let few = Thread { parents: &parents[..5], ..thread };

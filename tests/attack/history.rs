@@ -90,6 +90,14 @@ fn what_a_rollback_left_does_not_come_back_by_itself_or_in_a_merge() {
     assert!(place.judge().is_ok());
     place.base.left_behind = Some(left.parse().unwrap());
     assert_eq!(place.judge(), Err(Reason::Rollback));
+    // What lies between has a good signature as well.
+    let further = place.commit("a", "3", By::Ssh(&place.alice), 3 * HOUR);
+    place.base.left_behind = Some(further.parse().unwrap());
+    place.git(&["reset", "-q", "--hard", &left]);
+    assert_eq!(place.judge(), Err(Reason::Rollback), "part of what was left");
+    place.base.left_behind = Some("1".repeat(40).parse().unwrap());
+    assert_eq!(place.judge(), Err(Reason::Rollback), "nobody can tell of what is not there");
+    place.base.left_behind = Some(left.parse().unwrap());
     place.git(&["branch", "left"]);
     place.git(&["reset", "-q", "--hard", &first]);
     let onwards = place.commit("b", "1", By::Ssh(&place.alice), 3 * HOUR);

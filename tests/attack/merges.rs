@@ -16,7 +16,7 @@ use crate::support::mutate::Random;
 use crate::support::signing::{Signers, run};
 
 /// Mode and content by path.
-type Files = BTreeMap<String, (&'static str, Vec<u8>)>;
+pub(super) type Files = BTreeMap<String, (&'static str, Vec<u8>)>;
 
 const FILE: &str = "100644";
 const PROGRAM: &str = "100755";
@@ -113,7 +113,41 @@ fn changed(random: &mut Random, base: &Files) -> Files {
     files
 }
 
+/// What one side makes of files that it mostly moves.
+fn rearranged(random: &mut Random, base: &Files) -> Files {
+    let mut files = base.clone();
+    for _ in 0..2 + random.below(3) {
+        let there: Vec<String> = files.keys().cloned().collect();
+        let Some(path) = there.get(random.below(there.len().max(1))) else { break };
+        let Some((mode, text)) = files.remove(path) else { continue };
+        match random.below(8) {
+            0..3 => put(&mut files, &format!("m{}", random.below(4)), (mode, text)),
+            3 => put(&mut files, &format!("moved/{path}"), (mode, text)),
+            4..6 if mode == FILE => {
+                let line = format!("line {} is new\n", random.below(3));
+                files.insert(path.clone(), (mode, [text, line.into_bytes()].concat()));
+            }
+            6 => {}
+            _ => drop(files.insert(path.clone(), (mode, text))),
+        }
+    }
+    files
+}
+
+/// Files that are like no other one, and what two sides make of them that move most.
+fn drawn_of_moves(random: &mut Random) -> Fork {
+    let content = |path: &str| (0..8).map(|line| format!("{path} says {line}\n")).collect::<String>().into_bytes();
+    let mut base: Files =
+        ["a", "b", "d/x", "d/y", "e"].iter().map(|path| ((*path).to_owned(), (FILE, content(path)))).collect();
+    base.insert("link".to_owned(), (LINK, b"a".to_vec()));
+    let (ours, theirs) = (rearranged(random, &base), rearranged(random, &base));
+    Fork { base, ours, theirs }
+}
+
 fn drawn(random: &mut Random) -> Fork {
+    if random.below(2) == 0 {
+        return drawn_of_moves(random);
+    }
     let mut base = Files::new();
     for path in PATHS {
         if random.below(3) > 0 {
@@ -125,7 +159,7 @@ fn drawn(random: &mut Random) -> Fork {
     Fork { base, ours, theirs }
 }
 
-fn tree(loom: &Loom, files: &Files) -> Oid {
+pub(super) fn tree(loom: &Loom, files: &Files) -> Oid {
     let mut entries: BTreeMap<String, (String, Oid)> = BTreeMap::new();
     let mut folders: BTreeMap<&str, Files> = BTreeMap::new();
     for (path, (mode, text)) in files {
@@ -313,7 +347,7 @@ fn a_forges_merge_is_what_git_makes_of_it_and_nothing_else() {
 }
 
 /// Files by path and content; a link where the mode says so.
-fn files(all: &[(&str, &'static str, &str)]) -> Files {
+pub(super) fn files(all: &[(&str, &'static str, &str)]) -> Files {
     all.iter().map(|(path, mode, text)| ((*path).to_owned(), (*mode, text.as_bytes().to_vec()))).collect()
 }
 
@@ -328,6 +362,7 @@ fn a_move_that_git_does_not_follow_is_not_followed_by_a_forge() {
     let crlf = old.replace('\n', "\r\n");
     let other = |text: &str| text.replace("line 8", "other").replace("line 9", "thing");
     let (like, like_new) = (other(&old), other(&new));
+    let another: String = (0..12).map(|line| format!("something else {line}\n")).collect();
     let large = |first: &str, count: usize| {
         first.to_owned() + &(0..count).map(|line| format!("{line:063}\n")).collect::<String>()
     };
@@ -391,6 +426,33 @@ fn a_move_that_git_does_not_follow_is_not_followed_by_a_forge() {
                 theirs: with(&keep, &[("d/a", FILE, &new), ("d/more", FILE, "1")]),
             },
             with(&keep, &[("e/a", FILE, &new), ("d/more", FILE, "1")]),
+        ),
+        (
+            "another file was moved by one side and deleted by the other",
+            Fork {
+                base: with(&base, &[("x", FILE, &another)]),
+                ours: with(&keep, &[("b", FILE, &old), ("y", FILE, &another)]),
+                theirs: theirs.clone(),
+            },
+            with(&keep, &[("b", FILE, &new), ("y", FILE, &another)]),
+        ),
+        (
+            "another file was moved by both sides, to different places",
+            Fork {
+                base: with(&base, &[("x", FILE, &another)]),
+                ours: with(&keep, &[("b", FILE, &old), ("y", FILE, &another)]),
+                theirs: with(&theirs, &[("z", FILE, &another)]),
+            },
+            with(&keep, &[("b", FILE, &new), ("y", FILE, &another), ("z", FILE, &another)]),
+        ),
+        (
+            "a link was moved by one side and deleted by the other",
+            Fork {
+                base: with(&base, &[("x", LINK, "keep")]),
+                ours: with(&keep, &[("b", FILE, &old), ("y", LINK, "keep")]),
+                theirs: theirs.clone(),
+            },
+            with(&keep, &[("b", FILE, &new), ("y", LINK, "keep")]),
         ),
     ];
     let forge = Forge::new();

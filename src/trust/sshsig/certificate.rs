@@ -10,6 +10,8 @@ use crate::trust::fault::{Fault, Judgement};
 
 const SUFFIX: &str = "-cert-v01@openssh.com";
 const USER: u32 = 1;
+/// Upper bound on principals. Source: OpenSSH, `SSHKEY_CERT_MAX_PRINCIPALS`.
+const MAX_PRINCIPALS: usize = 256;
 
 /// A certificate as it was presented; its authority is not believed yet.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Certificate {
         let signature = wire.string()?.to_vec();
         wire.end()?;
         let (Some(key), Some(authority)) = (PublicKey::read(&key), PublicKey::read(authority)) else { return Ok(None) };
-        if !reserved.is_empty() || critical.len() % 2 != 0 {
+        if !reserved.is_empty() || critical.len() % 2 != 0 || principals.len() > MAX_PRINCIPALS {
             return Ok(None);
         }
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
