@@ -1,6 +1,6 @@
 //! What the remotes last showed: one mirror per Repository, shared by all its Syncs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,8 +37,8 @@ struct Slot {
 struct State {
     mirror: Mirror,
     connection: Kept,
-    /// The commit that was asked for by its id, and when: a server that does not give it is not asked every second.
-    sought: Option<(Oid, Instant)>,
+    /// Commits that were asked for by their ids, and when: a server that does not give one is not asked every second.
+    sought: HashMap<Oid, Instant>,
 }
 
 /// Remotes that are asked at the same time: what one sends is kept in memory until it is indexed.
@@ -141,16 +141,17 @@ impl Mirrors {
         }
         let now = Instant::now();
         let pause = repository.spec.interval.get();
-        if state.sought.is_some_and(|(sought, at)| sought == id && now.duration_since(at) < pause) {
+        state.sought.retain(|_, at| now.duration_since(*at) < pause);
+        if state.sought.contains_key(&id) {
             return polled;
         }
-        state.sought = Some((id, now));
+        state.sought.insert(id, now);
         let Ok(transport) = state.connection.get(desk, repository, now).await else { return polled };
         // It is never closed.
         let _asking = self.asking.acquire().await;
         // Nothing is given up for it: what else this mirror holds, the head, is needed as well.
         if !has_room(&self.below) {
-            warn!(repository = %repository.name_any(), commit = %id.short(), "the mirrors take too much room to ask for the commit that is applied");
+            warn!(repository = %repository.name_any(), commit = %id.short(), "the mirrors take too much room to ask for a commit that is on record");
             return polled;
         }
         let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
@@ -167,7 +168,7 @@ impl Mirrors {
             Ok(fetched) => fetched.into_parts().1,
             Err(error) => {
                 let fault = Fault::from(&error);
-                warn!(repository = %repository.name_any(), commit = %id.short(), code = %fault.code, message = %fault.message, "the remote does not give the commit that is applied");
+                warn!(repository = %repository.name_any(), commit = %id.short(), code = %fault.code, message = %fault.message, "the remote does not give a commit that is on record");
                 return polled;
             }
         };
@@ -195,7 +196,7 @@ impl Mirrors {
     fn slot(&self, name: &str) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = || {
-            let state = State { mirror: Mirror::new(&self.below), connection: Kept::default(), sought: None };
+            let state = State { mirror: Mirror::new(&self.below), connection: Kept::default(), sought: HashMap::new() };
             Arc::new(Slot { state: tokio::sync::Mutex::new(state), last: Mutex::new(None) })
         };
         Arc::clone(slots.entry(name.to_owned()).or_insert_with(begin))

@@ -107,7 +107,10 @@ impl Work<'_> {
             Ok(policy) => policy,
             Err(fault) => return Outcome::no_policy(&fault),
         };
-        let polled = self.polled(&repository, ledger.spec().applied.as_deref()).await;
+        // What was applied is still to be held, and what was left is not to come back, wherever the branch leads now.
+        let applied = ledger.spec().applied.as_ref().and_then(|applied| applied.parse().ok());
+        let known = applied.into_iter().chain(left_behind(&repository, ledger.spec())).collect();
+        let polled = self.polled(&repository, known).await;
         self.bring_newest(&repository, policy, &mut ledger, &polled, memory).await
     }
 
@@ -327,9 +330,7 @@ impl Work<'_> {
             agent,
             ..Limits::default()
         };
-        let standing =
-            ledger.spec().rolled_back_to.as_ref().filter(|to| repository.spec.trust.rollback_to.as_ref() == Some(to));
-        let left_behind = standing.and(ledger.spec().left_behind.as_deref()).and_then(|left| left.parse().ok());
+        let left_behind = left_behind(repository, ledger.spec());
         let base = Base { applied, applied_tag: ledger.spec().tag.clone(), left_behind };
         let rendering = kustomize::Options::AGENT;
         let layer = layer::layer(cluster, spec, &self.sync.namespace().unwrap_or_default()).await?;
@@ -345,6 +346,12 @@ impl Work<'_> {
 /// What decides which files are inputs: the folder, and the components that the Sync adds.
 pub(super) fn inputs_of(spec: &api::SyncSpec) -> String {
     std::iter::once(&spec.path).chain(&spec.components).map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The commit that `trust.rollbackTo` has led away from, while that stands.
+fn left_behind(repository: &Repository, spec: &api::WarrantSpec) -> Option<Oid> {
+    let standing = spec.rolled_back_to.as_ref().filter(|to| repository.spec.trust.rollback_to.as_ref() == Some(to));
+    standing.and(spec.left_behind.as_deref()).and_then(|left| left.parse().ok())
 }
 
 /// Who signed what is applied, and with which key, by the record.

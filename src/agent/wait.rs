@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::{ConditionStatus, Repository, condition_kind};
 use crate::cluster::{Acting, Cluster, Unhealthy};
+use crate::git::Oid;
 use crate::plan::{Identity, Inventory};
 
 use super::desk::Memory;
@@ -29,15 +30,16 @@ const TELLING: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(1);
 
 impl Work<'_> {
-    /// What the remote shows, and what is applied of it. Whoever has to wait for it takes nobody's place.
-    pub(super) async fn polled(&self, repository: &Repository, applied: Option<&str>) -> Arc<Polled> {
+    /// What the remote shows, and the commits that are `known` by the record. Whoever has to wait for it takes nobody's
+    /// place.
+    pub(super) async fn polled(&self, repository: &Repository, known: Vec<Oid>) -> Arc<Polled> {
         let (desk, mirrors) = (self.desk, &self.desk.mirrors);
         let answer = async {
-            let polled = mirrors.poll(desk, repository, self.freshness(repository)).await;
-            match applied.and_then(|applied| applied.parse().ok()) {
-                Some(applied) => mirrors.with_commit(desk, repository, polled, applied).await,
-                None => polled,
+            let mut polled = mirrors.poll(desk, repository, self.freshness(repository)).await;
+            for commit in known {
+                polled = mirrors.with_commit(desk, repository, polled, commit).await;
             }
+            polled
         };
         let mut answer = std::pin::pin!(answer);
         if let Ok(soon) = tokio::time::timeout(SOON, &mut answer).await {
