@@ -111,17 +111,17 @@ fn pairs<'c>(
     touched: &HashMap<&str, &Change>,
 ) -> Judgement<Option<Vec<Pair<'c>>>> {
     // The same content that went once and came once is taken out first, as git does: nothing else is as like.
-    let once = |files: &[(&'c str, Oid)]| {
+    let lone = |files: &[(&'c str, Oid)]| {
         let mut counts: HashMap<Oid, (usize, &'c str)> = HashMap::new();
         files.iter().for_each(|(path, id)| counts.entry(*id).or_insert((0, path)).0 += 1);
         counts.retain(|_, (count, _)| *count == 1);
         counts
     };
-    let (went, came) = (once(&gone), once(&come));
+    let (left, new) = (lone(&gone), lone(&come));
     let mut pairs = Vec::new();
     let mut paired: HashSet<Oid> = HashSet::new();
-    for (id, (_, from)) in &went {
-        let Some((_, to)) = came.get(id) else { continue };
+    for (id, (_, from)) in &left {
+        let Some((_, to)) = new.get(id) else { continue };
         if forest.size(id)? > 0 {
             pairs.push(Pair { from, to, likeness: Likeness::Clear });
             paired.insert(*id);

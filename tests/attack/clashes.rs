@@ -6,7 +6,7 @@ use gitwarrant::trust::{Base, PathRuleText, Policy, PolicyInput, Reason, Signers
 use jiff::Timestamp;
 use ssh_key::PrivateKey;
 
-use super::merges::{Files, files, tree};
+use super::merges::{Files, files, tree, with};
 use super::place::{DAY, HOUR, THEN};
 use crate::support::loom::{Loom, Thread, private};
 use crate::support::signing::{Signers, run};
@@ -63,11 +63,6 @@ impl World {
             .map(drop)
             .map_err(|refusal| refusal.reason())
     }
-}
-
-/// `base` with these files changed.
-fn with(base: &Files, more: &[(&str, &'static str, &str)]) -> Files {
-    base.iter().map(|(path, file)| (path.clone(), file.clone())).chain(files(more)).collect()
 }
 
 fn without(base: &Files, folder: &str) -> Files {

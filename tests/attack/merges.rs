@@ -351,6 +351,11 @@ pub(super) fn files(all: &[(&str, &'static str, &str)]) -> Files {
     all.iter().map(|(path, mode, text)| ((*path).to_owned(), (*mode, text.as_bytes().to_vec()))).collect()
 }
 
+/// `base` with these files changed.
+pub(super) fn with(base: &Files, more: &[(&str, &'static str, &str)]) -> Files {
+    base.iter().map(|(path, file)| (path.clone(), file.clone())).chain(files(more)).collect()
+}
+
 /// A dozen lines, of which one says `value`.
 fn dozen(value: &str) -> String {
     (0..12).map(|line| if line == 5 { format!("line: {value}\n") } else { format!("line {line}\n") }).collect()
@@ -362,15 +367,11 @@ fn a_move_that_git_does_not_follow_is_not_followed_by_a_forge() {
     let crlf = old.replace('\n', "\r\n");
     let other = |text: &str| text.replace("line 8", "other").replace("line 9", "thing");
     let (like, like_new) = (other(&old), other(&new));
-    let another: String = (0..12).map(|line| format!("something else {line}\n")).collect();
     let large = |first: &str, count: usize| {
         first.to_owned() + &(0..count).map(|line| format!("{line:063}\n")).collect::<String>()
     };
     let base = files(&[("a", FILE, &old), ("keep", FILE, "1")]);
     let theirs = files(&[("a", FILE, &new), ("keep", FILE, "1")]);
-    let with = |base: &Files, more: &[(&str, &'static str, &str)]| -> Files {
-        base.iter().map(|(path, file)| (path.clone(), file.clone())).chain(files(more)).collect()
-    };
     let keep = files(&[("keep", FILE, "1")]);
     let cases = [
         (
@@ -427,6 +428,18 @@ fn a_move_that_git_does_not_follow_is_not_followed_by_a_forge() {
             },
             with(&keep, &[("e/a", FILE, &new), ("d/more", FILE, "1")]),
         ),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn half_of_a_merge_with_renames_and_half_of_one_without_is_none() {
+    let (old, new) = (dozen("old"), dozen("new"));
+    let another: String = (0..12).map(|line| format!("something else {line}\n")).collect();
+    let base = files(&[("a", FILE, &old), ("keep", FILE, "1")]);
+    let theirs = files(&[("a", FILE, &new), ("keep", FILE, "1")]);
+    let keep = files(&[("keep", FILE, "1")]);
+    let cases = [
         (
             "another file was moved by one side and deleted by the other",
             Fork {
@@ -455,6 +468,11 @@ fn a_move_that_git_does_not_follow_is_not_followed_by_a_forge() {
             with(&keep, &[("b", FILE, &new), ("y", LINK, "keep")]),
         ),
     ];
+    refused(&cases);
+}
+
+/// Forks that git does not merge to these files, by a forge.
+fn refused(cases: &[(&str, Fork, Files)]) {
     let forge = Forge::new();
     let woven: Vec<_> =
         cases.iter().map(|(what, fork, bent)| (what, forge.weave(fork), tree(&forge.loom, bent))).collect();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::scene::{Scene, is, rewrite};
 use super::stage::play;
+use crate::support::signing::By;
 use crate::support::story::cluster::until;
 use crate::support::story::world::HOME;
 
@@ -102,6 +103,39 @@ fn rights_of_the_agent_itself_are_never_used() {
             until("it is gone", gone).await.unwrap();
         }
         assert_eq!(scene.value("settings").await, None);
+    });
+}
+
+#[test]
+fn another_folder_gets_no_inputs_from_who_may_not_change_it() {
+    play("other-folder", async |scene| {
+        let bob = scene.stage.signers.ssh_key("bob@e2e.example", "ed25519");
+        // Bob's own folder, and one of Alice's that draws it in.
+        scene.write_map("settings", "bobs");
+        let commit = scene.commit(By::Ssh(&bob));
+        scene.write("prod/kustomization.yaml", "resources: [../app]\nnameSuffix: -prod\n");
+        let head = scene.commit_good();
+        scene.push(&head).await;
+        let alice = &scene.stage.alice;
+        let signers = format!("{} {}\n{} {}\n", alice.principal, alice.public, bob.principal, bob.public);
+        let rules = json!([
+            {"paths": ["prod/**"], "signers": [alice.principal]},
+            {"paths": ["**"], "signers": [alice.principal, bob.principal]},
+        ]);
+        scene
+            .declare_with(|repository, _| {
+                repository["spec"]["trust"]["signers"]["allowedSigners"] = json!(signers);
+                repository["spec"]["trust"]["pathRules"] = rules;
+            })
+            .await;
+        scene.applied(&head).await;
+        merge(scene, json!({"spec": {"path": "./prod"}})).await;
+        let message = scene.refused(&head, "PathNotAuthorised").await;
+        assert!(message.contains(&commit[..7]) && message.contains("`app/"), "{message}");
+        assert_eq!(scene.value("settings-prod").await, None);
+        assert_eq!(scene.value("settings").await.as_deref(), Some("bobs"), "what was applied stays");
+        merge(scene, json!({"spec": {"path": "./app"}})).await;
+        scene.applied(&head).await;
     });
 }
 
