@@ -110,7 +110,7 @@ impl Desk {
         metrics: Arc<Metrics>,
         (news, drift): (UnboundedSender<String>, UnboundedSender<Key>),
     ) -> Result<Self, Error> {
-        let mirrors = Mirrors::new(&settings.cache)?;
+        let mirrors = Mirrors::new(&settings.cache, settings.cache_mib)?;
         let cluster = Kube::new(watches);
         let idle = Idle::new(usize::from(settings.concurrency));
         let judgements = Arc::new(Semaphore::new(usize::from(settings.concurrency)));

@@ -1,7 +1,7 @@
 //! What the remotes last showed: one mirror per Repository, shared by all its Syncs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,11 @@ use super::Error;
 use super::connection::Kept;
 use super::desk::Desk;
 use super::polled::{Fault, Polled, committed};
-use super::room::{has_room, make_room};
+use super::room::Space;
 
 /// Every mirror, by the name of its Repository.
 pub(super) struct Mirrors {
-    below: PathBuf,
+    space: Space,
     /// Remotes asked at the same time.
     asking: Semaphore,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
@@ -47,14 +47,16 @@ const ASKED: usize = 16;
 impl Mirrors {
     /// No mirror yet; their folders will lie in a folder of our own in `cache`. What an agent that was killed has left
     /// there is removed.
-    pub(super) fn new(cache: &Path) -> Result<Self, Error> {
+    /// Together they take at most `mib` MiB before one of them may grow.
+    pub(super) fn new(cache: &Path, mib: u32) -> Result<Self, Error> {
         let below = cache.join("gitwarrant-mirrors");
         match std::fs::remove_dir_all(&below) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::Cache(error)),
             Ok(()) | Err(_) => {}
         }
         std::fs::create_dir_all(&below).map_err(Error::Cache)?;
-        Ok(Self { below, asking: Semaphore::new(ASKED), slots: Mutex::default() })
+        let space = Space { below, budget: u64::from(mib) << 20 };
+        Ok(Self { space, asking: Semaphore::new(ASKED), slots: Mutex::default() })
     }
 
     /// Forgets the mirror of a Repository that is gone.
@@ -150,11 +152,11 @@ impl Mirrors {
         // It is never closed.
         let _asking = self.asking.acquire().await;
         // Nothing is given up for it: what else this mirror holds, the head, is needed as well.
-        if !has_room(&self.below) {
+        if !self.space.has_room() {
             warn!(repository = %repository.name_any(), commit = %id.short(), "the mirrors take too much room to ask for a commit that is on record");
             return polled;
         }
-        let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
+        let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.space.below));
         let asking = tokio::task::spawn_blocking(move || {
             let fetched = mirror.fetch(transport.as_ref(), &Reference::Commit(id));
             (mirror, fetched)
@@ -196,7 +198,8 @@ impl Mirrors {
     fn slot(&self, name: &str) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = || {
-            let state = State { mirror: Mirror::new(&self.below), connection: Kept::default(), sought: HashMap::new() };
+            let state =
+                State { mirror: Mirror::new(&self.space.below), connection: Kept::default(), sought: HashMap::new() };
             Arc::new(Slot { state: tokio::sync::Mutex::new(state), last: Mutex::new(None) })
         };
         Arc::clone(slots.entry(name.to_owned()).or_insert_with(begin))
@@ -227,10 +230,10 @@ impl Mirrors {
         };
         let known =
             last.and_then(|last| last.head.as_ref().ok().map(|(commit, objects)| (commit.clone(), objects.clone())));
-        let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.below));
-        let below = self.below.clone();
+        let mut mirror = std::mem::replace(&mut state.mirror, Mirror::new(&self.space.below));
+        let lent = Arc::clone(desk);
         let asking = tokio::task::spawn_blocking(move || {
-            let head = look(&mut mirror, transport.as_ref(), &reference, known, &below);
+            let head = lent.mirrors.look(&mut mirror, transport.as_ref(), &reference, known);
             (mirror, head)
         });
         let Ok((mirror, head)) = asking.await else {
@@ -251,27 +254,54 @@ impl Mirrors {
             }
         }
     }
-}
 
-/// Asks first, and downloads only when the reference has moved.
-fn look(
-    mirror: &mut Mirror,
-    transport: &dyn Transport,
-    reference: &Reference,
-    known: Option<(Commit, Objects)>,
-    below: &Path,
-) -> Result<(Commit, Objects), GitError> {
-    if let Some((commit, objects)) = known {
-        match Mirror::check(transport, reference, Some(&commit))? {
-            Checked::Unmoved => return Ok((commit, objects)),
-            Checked::Moved(_) => {}
+    /// Asks first, and downloads only when the reference has moved.
+    fn look(
+        &self,
+        mirror: &mut Mirror,
+        transport: &dyn Transport,
+        reference: &Reference,
+        known: Option<(Commit, Objects)>,
+    ) -> Result<(Commit, Objects), GitError> {
+        if let Some((commit, objects)) = known {
+            match Mirror::check(transport, reference, Some(&commit))? {
+                Checked::Unmoved => return Ok((commit, objects)),
+                Checked::Moved(_) => {}
+            }
         }
+        self.space.make_room(mirror, |bytes| self.evict_above(bytes))?;
+        Ok(mirror.fetch(transport, reference)?.into_parts())
     }
-    make_room(below, mirror)?;
-    Ok(mirror.fetch(transport, reference)?.into_parts())
+
+    /// Makes the largest mirror that nobody uses now give up what it has, if that is more than `bytes`; its remote is asked
+    /// for it anew. Whether there was one.
+    fn evict_above(&self, bytes: u64) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = slots.values().filter_map(|slot| {
+            let state = slot.state.try_lock().ok()?;
+            (state.mirror.size() > bytes).then_some((slot, state))
+        });
+        let Some((slot, mut state)) = free.max_by_key(|(_, state)| state.mirror.size()) else { return false };
+        state.mirror.forget();
+        *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        true
+    }
 }
 
 fn reference(wanted: &GitReference) -> Result<Reference, Fault> {
     let refuse = |message| Fault { code: "bad-reference".to_owned(), class: Class::Misconfigured, message };
     super::reference(wanted).map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mirrors;
+
+    #[test]
+    fn what_takes_nothing_has_nothing_to_give_up() {
+        let cache = tempfile::tempdir().unwrap();
+        let mirrors = Mirrors::new(cache.path(), 64).unwrap();
+        mirrors.slot("empty");
+        assert!(!mirrors.evict_above(0));
+    }
 }

@@ -2,40 +2,53 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::git::{Error as GitError, Mirror};
 
-/// Upper bound on what all mirrors take before one of them may grow, in bytes. What grows at the same time comes on top:
-/// the volume of the shipped Deployment has twice as much.
-const BUDGET: u64 = 2 << 30;
-
-/// Makes room below `below` for what `mirror` is about to fetch. Where it is this one that takes too much, it is fetched anew
-/// as a whole: what refused commits brought is gone then. Where it is the others, it keeps what it has, by which the last good
-/// commit is held.
-///
-/// # Errors
-/// The others alone take too much.
-pub(super) fn make_room(below: &Path, mirror: &mut Mirror) -> Result<(), GitError> {
-    match room(taken(below), mirror.size(), BUDGET) {
-        Room::Enough => Ok(()),
-        Room::WithoutThis => {
-            mirror.forget();
-            Ok(())
-        }
-        Room::None => {
-            let what = format!(
-                "the mirrors of all Repositories take more than {} MiB; delete Repositories, or give them agents of their own",
-                BUDGET >> 20
-            );
-            Err(GitError::Disk { path: below.to_owned(), source: io::Error::new(io::ErrorKind::StorageFull, what) })
-        }
-    }
+/// Where the mirrors lie, and what they may take.
+#[derive(Clone)]
+pub(super) struct Space {
+    pub(super) below: PathBuf,
+    /// Upper bound on what all of them take before one may grow, in bytes. What grows at the same time comes on top: the
+    /// volume has twice as much.
+    pub(super) budget: u64,
 }
 
-/// Whether a mirror may grow where none may give up anything for it.
-pub(super) fn has_room(below: &Path) -> bool {
-    room(taken(below), 0, BUDGET) == Room::Enough
+impl Space {
+    /// Makes room for what `mirror` is about to fetch. Where it is this one that takes too much, it is fetched anew as a
+    /// whole: what refused commits brought is gone then. Where it is the others, `evict` makes the largest of those give up
+    /// what it has if it takes more than so many bytes; whoever takes least is served first, and a remote that grows keeps
+    /// nobody from his.
+    ///
+    /// # Errors
+    /// Many that are not large take too much.
+    pub(super) fn make_room(&self, mirror: &mut Mirror, mut evict: impl FnMut(u64) -> bool) -> Result<(), GitError> {
+        loop {
+            match room(taken(&self.below), mirror.size(), self.budget) {
+                Room::Enough => return Ok(()),
+                Room::WithoutThis => {
+                    mirror.forget();
+                    return Ok(());
+                }
+                Room::None if evict(mirror.size()) => {}
+                Room::None => {
+                    let what = format!(
+                        "the mirrors of all Repositories take more than {} MiB; raise --cache-mib, and the volume of the \
+                         cache with it",
+                        self.budget >> 20
+                    );
+                    let source = io::Error::new(io::ErrorKind::StorageFull, what);
+                    return Err(GitError::Disk { path: self.below.clone(), source });
+                }
+            }
+        }
+    }
+
+    /// Whether a mirror may grow where none may give up anything for it.
+    pub(super) fn has_room(&self) -> bool {
+        room(taken(&self.below), 0, self.budget) == Room::Enough
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -19,6 +19,9 @@ pub struct Settings {
     /// Folder in which the mirrors of repositories get a folder of their own, emptied at start. A cache, never believed
     #[arg(long, default_value = "/tmp", value_name = "FOLDER")]
     pub cache: PathBuf,
+    /// What all mirrors may take before one of them may grow; the volume of the cache needs twice as much
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(64..), value_name = "MIB")]
+    pub cache_mib: u32,
     /// Syncs worked on at the same time
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64), value_name = "COUNT")]
     pub concurrency: u8,
