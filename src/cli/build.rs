@@ -30,6 +30,9 @@ pub struct Args {
     /// Print decrypted values in clear
     #[arg(long)]
     reveal: bool,
+    /// Print nothing and exit with 1 where the agent would refuse any of it, for a Sync without exceptions
+    #[arg(long)]
+    strict: bool,
     /// Where files may be: below each kustomization, or anywhere in the tree
     #[arg(long, value_enum, default_value_t = Restrictor::Root)]
     load_restrictor: Restrictor,
@@ -144,7 +147,7 @@ fn rendered<O: Origin>(
             for warning in rendered.warnings() {
                 drop(writeln!(console.talk, "warning: {before}{warning}"));
             }
-            match admitted(&rendered, before, console.talk) {
+            match admitted(&rendered, before, args.strict, console.talk) {
                 Outcome::Fine => print(args, rendered.objects(), console),
                 Outcome::Finding => Ok(Outcome::Finding),
             }
@@ -152,15 +155,15 @@ fn rendered<O: Origin>(
         // The agent refuses this; `kustomize build` prints nothing and is content, and so are scripts around it.
         Err(errors) if errors.iter().all(|error| error.code() == Code::EmptyRender) => {
             drop(writeln!(console.talk, "warning: {before}{errors}; a Sync of it would be refused"));
-            print(args, &[], console)
+            if args.strict { Ok(Outcome::Finding) } else { print(args, &[], console) }
         }
         Err(errors) => Ok(refused(before, console, &errors)),
     }
 }
 
-/// Tells what the agent would not apply; a finding only where printing it would show a secret, because scripts around
-/// `kustomize build` are content with the rest.
-fn admitted<O: Origin>(rendered: &Rendered<O>, before: &str, talk: &mut dyn Write) -> Outcome {
+/// Tells what the agent would not apply; unless it is looked at strictly, a finding only where printing it would show a
+/// secret, because scripts around `kustomize build` are content with the rest.
+fn admitted<O: Origin>(rendered: &Rendered<O>, before: &str, strict: bool, talk: &mut dyn Write) -> Outcome {
     let bounds = policy::Limits::default();
     // Beyond a bound nothing more is looked at, and what may be printed must be known of every object.
     let boundless = policy::Limits { objects: usize::MAX, leaves: usize::MAX, text: usize::MAX, ..bounds.clone() };
@@ -173,14 +176,21 @@ fn admitted<O: Origin>(rendered: &Rendered<O>, before: &str, talk: &mut dyn Writ
                     drop(if refusal.shows_a_secret() {
                         writeln!(talk, "error[{}]: {before}{place}: {object}: {refusal}{more}", refusal.code())
                     } else {
-                        writeln!(talk, "warning: {before}{place}: {object}: the agent refuses this: {refusal}{more}")
+                        let code = refusal.code();
+                        writeln!(
+                            talk,
+                            "warning[{code}]: {before}{place}: {object}: the agent refuses this: {refusal}{more}"
+                        )
                     });
                 }
                 let shows = errors.iter().any(|error| error.refusal.shows_a_secret());
-                return if shows { Outcome::Finding } else { Outcome::Fine };
+                return if shows || strict { Outcome::Finding } else { Outcome::Fine };
             }
             Err(errors @ (policy::Errors::Empty | policy::Errors::TooLarge { .. })) => {
                 drop(writeln!(talk, "warning: the agent refuses this: {errors}"));
+                if strict {
+                    return Outcome::Finding;
+                }
             }
         }
     }

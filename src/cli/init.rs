@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Console, Failure, Outcome};
+use super::{Console, Failure, Outcome, working_copy};
 use crate::api::{Certificate, GitReference, LocalName, Signers, SignersFrom};
 use crate::git::{Plain, Repository, Url};
 use crate::trust::{ConfigError, Policy, PolicyInput, SignersText};
@@ -86,7 +86,8 @@ struct Trust {
 /// Runs it.
 pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let failed = |error: &crate::git::Error| Failure::because(error.code(), "nothing to print", error);
-    let repository = Repository::open(&args.dir).map_err(|error| failed(&error))?;
+    let dir = working_copy::top(&args.dir);
+    let repository = Repository::open(&dir).map_err(|error| failed(&error))?;
     let mut notes = Vec::new();
     let url = match args.url.clone().or_else(|| repository.remote_url("origin")) {
         Some(text) => address(&text, &mut notes)?,
@@ -104,7 +105,7 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     let name = args.name.clone().unwrap_or_else(|| name_of(url.as_str()));
     // Named after its Repository: another one's signers are not replaced.
     let config_map = format!("{name}-signers");
-    let (data, signers) = signers(&args.dir, &config_map, &mut notes)?;
+    let (data, signers) = signers(&dir, &config_map, &mut notes)?;
     let root = head.what().head.to_string();
     if let Err(error) = understood(&root, &data, signers.as_ref()) {
         drop(writeln!(console.talk, "error[{}]: {error}", error.code()));
@@ -121,6 +122,12 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
         (Some(_), _) | (None, None) => vec![SignersFrom { config_map }],
     };
     notes.push(format!("root: commit {root} and its history are taken as they are; judging begins behind it"));
+    if let Ok(shown) = repository.resolve(&format!("refs/remotes/origin/{branch}"))
+        && shown.what().head != head.what().head
+    {
+        let at = shown.what().head.short();
+        notes.push(format!("root: origin/{branch} was at {at} when it was last fetched; push before you apply this"));
+    }
     let manifest = Manifest {
         api_version: "gitwarrant.io/v1alpha1",
         kind: "Repository",
@@ -186,6 +193,11 @@ fn address(text: &str, notes: &mut Vec<String>) -> Result<Url, Failure> {
             if !user.is_empty() {
                 let note = "url: user and password are left out; put them into a Secret and name it in `secretRef`";
                 notes.push(note.into());
+            }
+            if scheme == "http" {
+                notes.push(
+                    "url: plain http, which allowHttp permits: everybody on the way sees and can withhold".into(),
+                );
             }
             format!("{scheme}://{host}/{path}")
         }

@@ -19,6 +19,7 @@ mod report;
 mod repository_file;
 mod verdict;
 mod verify;
+mod working_copy;
 
 use std::io::Write;
 use std::process::ExitCode;

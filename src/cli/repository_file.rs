@@ -46,7 +46,7 @@ pub(super) fn fetched(
     };
     let failed = |error: git::Error| Failure::because(error.code(), dir.display(), &error);
     let absent = |error: git::Error| match revision {
-        Some(_) => failed(error).help("give a full id, a branch, a tag or HEAD; `~` and `^` are not read"),
+        Some(_) => failed(error).help("give a full id, a branch, a tag or HEAD, perhaps with `~2` or `^` behind it"),
         None => {
             failed(error).help("that is what spec.ref of the Repository names; --head HEAD judges what is checked out")
         }

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::repository_file::{self, RepositoryFile, fetched};
 use super::verdict::{Heading, Verdict, plain};
-use super::{Console, Failure, Outcome, explain, report};
+use super::{Console, Failure, Outcome, explain, report, working_copy};
 use crate::clock::{Clock as _, System};
 use crate::git::{Commit, Oid, Repository};
 use crate::kustomize;
 use crate::model::RepoPath;
-use crate::trust::{Base, Policy, Refusal, Verified, verify};
+use crate::trust::{Base, Policy, Verified, verify};
 
 /// Arguments of `verify`.
 #[derive(clap::Args)]
@@ -35,11 +35,11 @@ pub struct Args {
     /// The tag applied last, in mode Tag
     #[arg(long, value_name = "TAG")]
     applied_tag: Option<String>,
-    /// The folder that will be applied
+    /// The folder that will be applied: path rules are asked about its inputs, and links may not leave it
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
     /// Judge as if it were this time (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
     /// How the verdict is written
     #[arg(short, long, visible_alias = "format", value_enum, default_value = "table", value_name = "FORMAT")]
@@ -47,6 +47,10 @@ pub struct Args {
     /// Judge nothing: say what a code means, as `gitwarrant explain` does
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "no time; write it as 2026-06-01T12:00:00Z".to_owned())
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -74,7 +78,17 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
     };
     let started = Instant::now();
     let now = args.at.unwrap_or_else(|| System.now());
-    let repository = open(args)?;
+    let dir = working_copy::top(&args.dir);
+    let repository =
+        Repository::open(&dir).map_err(|error| Failure::because(error.code(), args.dir.display(), &error))?;
+    if working_copy::holds(&dir, file) {
+        drop(writeln!(
+            console.talk,
+            "warning: {} lies in the working copy that is judged: whoever commits there chooses whom to believe; keep it \
+             elsewhere, or take it from a commit that was judged before",
+            file.display()
+        ));
+    }
     let mut heading = None;
     let verdict = match repository_file::read(file)? {
         Err(error) => Verdict::NoPolicy(error),
@@ -84,7 +98,7 @@ pub fn run(args: &Args, mut console: Console<'_>) -> Result<Outcome, Failure> {
             let judged = args.head.clone().unwrap_or_else(|| file.reference.to_string());
             let line = format!("{} ({}), {judged}", file.name, believed(&file.policy, now));
             heading = Some(Heading { repository: line, since, elapsed: started.elapsed() });
-            judge(args, &repository, &file, &base, now)?
+            judge(args, (&dir, &repository), &file, &base, now)?
         }
     };
     show(args.output, &verdict, heading, started, (&repository, file), &mut console)
@@ -138,33 +152,32 @@ fn believed(policy: &Policy, now: Timestamp) -> String {
 
 fn judge(
     args: &Args,
-    repository: &Repository,
+    (dir, repository): (&Path, &Repository),
     file: &RepositoryFile,
     base: &Base,
     now: Timestamp,
 ) -> Result<Verdict, Failure> {
     let path = args.path.as_deref().map(path).transpose()?;
-    let fetched = fetched(&args.dir, args.head.as_deref(), repository, file)?;
-    Ok(match verify(fetched, &file.policy, base, path.as_ref(), now) {
-        Ok(verified) => inputs(verified, path.as_ref()).unwrap_or_else(Verdict::Refused),
-        Err(refusal) => Verdict::Refused(refusal),
-    })
+    let fetched = fetched(dir, args.head.as_deref(), repository, file)?;
+    match verify(fetched, &file.policy, base, path.as_ref(), now) {
+        Ok(verified) => inputs(verified, path.as_ref()),
+        Err(refusal) => Ok(Verdict::Refused(refusal)),
+    }
 }
 
 /// Also judges what the applied folder draws in from elsewhere, as far as its bases can be followed: where they cannot,
 /// nothing would be applied, and `build` says why.
-fn inputs(verified: Verified<Commit>, path: Option<&RepoPath>) -> Result<Verdict, Box<Refusal>> {
-    let accepted = Verdict::Accepted { head: verified.commit().head, judged: verified.judged().to_vec() };
-    if let Some(path) = path
-        && let Ok(sources) = kustomize::gather(verified.into_tree(), path, &kustomize::Options::AGENT)
-    {
-        sources.judge_inputs()?;
+fn inputs(verified: Verified<Commit>, path: Option<&RepoPath>) -> Result<Verdict, Failure> {
+    let head = verified.commit().head;
+    let accepted = Verdict::Accepted { head, judged: verified.judged().to_vec() };
+    let Some(path) = path else { return Ok(accepted) };
+    let tree = verified.into_tree();
+    if !path.is_root() && !tree.is_folder(path) {
+        let text = format!("--path: {} is good, and has no folder `{path}`", head.short());
+        return Err(Failure::new("missing-file", text));
     }
-    Ok(accepted)
-}
-
-fn open(args: &Args) -> Result<Repository, Failure> {
-    Repository::open(&args.dir).map_err(|error| Failure::because(error.code(), args.dir.display(), &error))
+    let Ok(sources) = kustomize::gather(tree, path, &kustomize::Options::AGENT) else { return Ok(accepted) };
+    Ok(sources.judge_inputs().map_or_else(Verdict::Refused, |_| accepted))
 }
 
 fn base(args: &Args, repository: &Repository) -> Result<Base, Failure> {
@@ -176,7 +189,7 @@ fn base(args: &Args, repository: &Repository) -> Result<Base, Failure> {
             .map_err(|error| Failure::because(error.code(), "--applied", &error)),
     };
     let applied = args.applied.as_deref().map(full).transpose()?;
-    Ok(Base { applied, applied_tag: args.applied_tag.clone(), left_behind: None })
+    Ok(Base { applied, applied_tag: args.applied_tag.clone(), left_behind: Vec::new() })
 }
 
 fn path(text: &str) -> Result<RepoPath, Failure> {

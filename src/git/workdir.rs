@@ -75,8 +75,39 @@ impl Repository {
 
     /// What `revision` names: a full id, a reference (`HEAD`, `main`, `v1`, `refs/heads/main`) or an abbreviated id.
     ///
-    /// A name that is both a branch and a tag is refused, not guessed. Operators such as `~2` are not read.
+    /// `~2` and `^2` behind it lead to ancestors, as in git; no other operator is read. A name that is both a branch and a tag
+    /// is refused, not guessed.
     pub fn resolve(&self, revision: &str) -> Result<Fetched<Commit>, Error> {
+        let Some(at) = revision.find(['~', '^']) else { return self.named(revision) };
+        let (mut commit, _) = self.named(&revision[..at])?.into_parts();
+        let mut rest = &revision[at..];
+        while let Some(operator) = rest.chars().next() {
+            let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |end| end + 1);
+            let number: Option<usize> = if digits == 1 { Some(1) } else { rest[1..digits].parse().ok() };
+            let refuse = |why| Error::BadRevision { revision: revision.to_owned(), why };
+            let number = number.filter(|number| *number <= MAX_BACK).ok_or_else(|| refuse("goes too far back"))?;
+            commit.head = match operator {
+                '~' => (0..number).try_fold(commit.head, |id, _| self.parent(&id, 1)),
+                '^' if number == 0 => Some(commit.head),
+                '^' => self.parent(&commit.head, number),
+                _ => return Err(refuse("has an operator other than `~` and `^`")),
+            }
+            .ok_or_else(|| refuse("goes further back than the history that is here"))?;
+            rest = &rest[digits..];
+        }
+        self.commit(revision.to_owned(), commit.head)
+    }
+
+    /// The parent of commit `id`, counted from 1, as its header says.
+    fn parent(&self, id: &Oid, number: usize) -> Option<Oid> {
+        let raw = self.objects.read(id, MAX_TAG).ok().filter(|raw| raw.kind == Kind::Commit)?;
+        let header = raw.bytes.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
+        let parents = header.filter_map(|line| std::str::from_utf8(line.strip_prefix(b"parent ")?).ok()?.parse().ok());
+        parents.into_iter().nth(number.checked_sub(1)?)
+    }
+
+    /// What a name or an id without operators names.
+    fn named(&self, revision: &str) -> Result<Fetched<Commit>, Error> {
         if let Ok(id) = revision.parse::<Oid>() {
             return self.commit(revision.to_owned(), id);
         }
@@ -269,6 +300,8 @@ fn bounded_file(path: &Path, limit: u64) -> Result<Option<String>, Error> {
 
 /// How far symbolic references are followed. Source: `SYMREF_MAXDEPTH` in git's refs.h.
 const MAX_SYMBOLIC: usize = 5;
+/// How many commits `~` goes back at most.
+const MAX_BACK: usize = 100_000;
 /// How many tags of tags are followed.
 const MAX_TAGS: usize = 8;
 /// Upper bound on a tag or commit that is looked behind, in bytes; the rules allow a commit 1 MiB.

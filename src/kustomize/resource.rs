@@ -72,7 +72,14 @@ impl Resource {
     pub fn checked(body: Tree, place: Place) -> Result<Self, Error> {
         let resource = Self::new(body, place);
         let missing = |field: &str| {
-            let text = format!("an object must have a `{field}` that is a text");
+            let path: Vec<&str> = field.split('.').collect();
+            let text = match resource.body.at(&path) {
+                Some(Tree::Leaf(Leaf::Sealed(_))) => format!(
+                    "`{field}` is encrypted: encrypt values alone, with `encrypted_regex: ^(data|stringData)$` in \
+                     .sops.yaml"
+                ),
+                _ => format!("an object must have a `{field}` that is a text"),
+            };
             Error::new(Code::MissingKindOrName, text).at(resource.place.clone())
         };
         if !matches!(resource.body, Tree::Map(_)) || resource.kind().is_empty() {

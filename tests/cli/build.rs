@@ -181,8 +181,10 @@ fn what_the_agent_refuses_and_kustomize_renders_is_rendered_with_a_warning() {
     let (code, out, talk) = told(folder.path(), "prod", &[]);
     assert_eq!(code, Some(0), "{talk}");
     assert!(out.ends_with("kind: Secret\nmetadata:\n  name: p-s\nstringData:\n  k: v\n"), "{out}");
-    assert!(talk.starts_with("warning: base/s.yaml:1: Secret/p-s: the agent refuses this: "), "{talk}");
+    assert!(talk.starts_with("warning[plain-secret]: base/s.yaml:1: Secret/p-s: the agent refuses this: "), "{talk}");
     assert!(talk.contains("allowPlainSecrets: true") && talk.lines().count() == 1, "{talk}");
+    let (code, out, strictly) = told(folder.path(), "prod", &["--strict"]);
+    assert_eq!((code, out.as_str(), strictly), (Some(1), "", talk));
 }
 
 #[test]

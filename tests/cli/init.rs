@@ -108,3 +108,18 @@ fn what_cannot_be_pinned_or_asked_is_named() {
     repo.git(&["checkout", "-q", &commit]);
     refused(&["--url", "https://git.example.org/a"], "no-branch");
 }
+
+#[test]
+fn a_commit_that_origin_has_not_shown_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(dir.path());
+    let shown = repo.commit("keys/allowed_signers", SIGNERS);
+    repo.git(&["remote", "add", "origin", "http://git.example.org/fleet.git"]);
+    repo.git(&["update-ref", "refs/remotes/origin/main", &shown]);
+    let talk = |output: &Output| text(&output.stderr).to_owned();
+    let told = talk(&init(dir.path(), &[]));
+    assert!(!told.contains("push before") && told.contains("plain http"), "{told}");
+    repo.commit("more", "1");
+    let told = talk(&init(&dir.path().join("keys"), &[]));
+    assert!(told.contains(&format!("origin/main was at {}", &shown[..7])), "{told}");
+}

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::signing::{By, Signers, SshKey};
+use crate::support::signing::{By, Signers, SshKey, run};
 
 const THEN: i64 = 1_780_272_000;
 
@@ -55,6 +55,10 @@ impl Scene {
             "spec": {"url": "https://git.example.org/fleet.git", "ref": {"branch": "main"}, "trust": trust},
         });
         std::fs::write(self.file(), repository.to_string()).unwrap();
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        run(self.signers.git(&self.repository(), THEN).args(arguments));
     }
 
     fn file(&self) -> PathBuf {
@@ -260,4 +264,67 @@ fn a_reader_who_leaves_ends_it_without_a_word() {
     let output = gitwarrant(&["explain"]).stdout(writer).output().unwrap();
     // 128 and the number of SIGPIPE, as of a program that knows nothing of it.
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(141), ""));
+}
+
+#[test]
+fn a_repository_file_that_lies_in_what_it_judges_is_warned_of() {
+    let scene = Scene::new();
+    let inside = scene.repository().join("fleet.yaml");
+    std::fs::copy(scene.file(), &inside).unwrap();
+    let mut command = gitwarrant(&["verify", "--at", "2026-06-02T00:00:00Z", "--repository"]);
+    let output = command.arg(&inside).arg(scene.repository()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let talk = text(&output.stderr);
+    assert!(talk.starts_with("warning: ") && talk.contains("whoever commits there chooses whom to believe"), "{talk}");
+}
+
+#[test]
+fn revisions_lead_back_as_in_git_and_a_subfolder_means_its_working_copy() {
+    let scene = Scene::new();
+    let first = scene.signers.rev_parse(&scene.repository(), "HEAD");
+    scene.git(&["checkout", "-q", "-b", "side"]);
+    scene.commit("sub/b.yaml", "side", By::Ssh(&scene.alice));
+    scene.git(&["checkout", "-q", "main"]);
+    scene.commit("sub/c.yaml", "second", By::Ssh(&scene.alice));
+    scene.signers.merge(&scene.repository(), "side", By::Ssh(&scene.alice), THEN + 7200);
+    for revision in ["HEAD~1", "HEAD^", "HEAD^2", "HEAD~2", "HEAD^2~1", "main^^", "HEAD^0", "HEAD^1~0"] {
+        let mut command = gitwarrant(&["verify", "-o", "json", "--at", "2026-06-02T00:00:00Z", "--head", revision]);
+        command.arg("--repository").arg(scene.file()).current_dir(scene.repository().join("sub"));
+        let output = command.output().unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        let by_git = scene.signers.rev_parse(&scene.repository(), revision);
+        assert_eq!((&told["head"], &told["verdict"]), (&json!(by_git), &json!("accept")), "{revision}");
+    }
+    assert_eq!(scene.signers.rev_parse(&scene.repository(), "HEAD~2"), first);
+    for (revision, why) in [
+        ("HEAD~9", "goes further back than the history that is here"),
+        ("HEAD^3", "goes further back than the history that is here"),
+        ("HEAD^{tree}", "has an operator other than `~` and `^`"),
+        ("HEAD~99999999999999999999", "goes too far back"),
+    ] {
+        let output = scene.verify(&["--head", revision]);
+        assert_eq!(output.status.code(), Some(2), "{revision}");
+        assert!(text(&output.stderr).contains(why), "{revision}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_in_the_commit_is_no_path() {
+    let scene = Scene::new();
+    scene.commit("apps/a.yaml", "apps", By::Ssh(&scene.alice));
+    assert_eq!(scene.verify(&["--path", "apps"]).status.code(), Some(0));
+    let output = scene.verify(&["--path", "app"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("has no folder `app`"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_forges_key_that_merge_only_misspells_is_no_configuration() {
+    let scene = Scene::new();
+    scene.write(&json!({"mergeOnly": ["alice@example.com"]}));
+    let output = scene.verify(&["-o", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["reason"], "bad-configuration");
+    assert!(told["message"].as_str().unwrap().contains("no key is listed for `alice@example.com`"), "{told}");
 }
