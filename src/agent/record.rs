@@ -25,6 +25,9 @@ pub(super) struct Proof {
 /// Signatures kept in the record; the history itself is in the repository.
 const SIGNATURES: usize = 100;
 
+/// Commits kept that orders to go back have left, one after the other.
+const LEFT_BEHIND: usize = 16;
+
 impl Proof {
     pub(super) fn of(admitted: &Admitted<Signed>, repository: &RepositorySpec) -> Self {
         let origin = admitted.origin();
@@ -58,11 +61,14 @@ impl Proof {
     pub(super) fn settle(self, spec: &mut WarrantSpec, inventory: Vec<api::Entry>, believed: bool) {
         let moves = spec.applied.as_ref() != Some(&self.commit);
         if moves && spec.applied.is_some() && self.rollback_to.as_ref() == Some(&self.commit) {
-            spec.left_behind = spec.applied.take();
+            // One order after the other: what the last one left must not come back by this one either.
+            spec.left_behind.extend(spec.applied.take());
+            let more = spec.left_behind.len().saturating_sub(LEFT_BEHIND);
+            spec.left_behind.drain(..more);
             spec.rolled_back_to = self.rollback_to;
         } else if spec.rolled_back_to.is_none() || spec.rolled_back_to != self.rollback_to {
             // Another order stands now, or none: what the last one left is a commit like others.
-            (spec.rolled_back_to, spec.left_behind) = (None, None);
+            (spec.rolled_back_to, spec.left_behind) = (None, Vec::new());
         }
         if moves {
             spec.signers = self.signers;

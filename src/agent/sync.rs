@@ -348,10 +348,11 @@ pub(super) fn inputs_of(spec: &api::SyncSpec) -> String {
     std::iter::once(&spec.path).chain(&spec.components).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// The commit that `trust.rollbackTo` has led away from, while that stands.
-fn left_behind(repository: &Repository, spec: &api::WarrantSpec) -> Option<Oid> {
-    let standing = spec.rolled_back_to.as_ref().filter(|to| repository.spec.trust.rollback_to.as_ref() == Some(to));
-    standing.and(spec.left_behind.as_deref()).and_then(|left| left.parse().ok())
+/// The commits that `trust.rollbackTo` has led away from, while that stands.
+fn left_behind(repository: &Repository, spec: &api::WarrantSpec) -> Vec<Oid> {
+    let stands = spec.rolled_back_to.is_some() && spec.rolled_back_to == repository.spec.trust.rollback_to;
+    let left = spec.left_behind.iter().filter(|_| stands);
+    left.filter_map(|left| left.parse().ok()).collect()
 }
 
 /// Who signed what is applied, and with which key, by the record.

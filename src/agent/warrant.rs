@@ -183,7 +183,7 @@ impl Ledger {
                 tag: None,
                 tag_object: None,
                 rolled_back_to: None,
-                left_behind: None,
+                left_behind: Vec::new(),
                 pending: None,
                 judged_up_to: None,
                 signers: Vec::new(),

@@ -348,7 +348,8 @@ fn what_cannot_be_looked_at_counts_as_leaving_and_is_held_when_it_can() {
 
 #[test]
 fn a_few_that_cannot_be_looked_at_are_not_held_for_that() {
-    let case = Case::wanting(&[]).stays("ConfigMap", "a").stays("ConfigMap", "c");
+    let wanted = [("ConfigMap", "a"), ("ConfigMap", "c")];
+    let case = Case::wanting(&wanted).stays("ConfigMap", "a").stays("ConfigMap", "c");
     let steps = case.left("Widget", "b", Departed::Unknown).plan(Prune::Fused).unwrap();
     assert_eq!(held(&steps), [("b", HeldBecause::KindUnknown)]);
     assert!(steps.intended.iter().all(|entry| !entry.held));

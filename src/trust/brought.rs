@@ -45,10 +45,9 @@ impl<'a> Brought<'a> {
         }
         let mut judged = Vec::new();
         if signer.may_be(&self.rules.policy.merge_only) {
-            // The commit that the forge has merged it into, which is on the line.
-            if let Some(into) = history.links(id)?.parents.first() {
-                self.rules.ask(into);
-            }
+            // The commit that the forge has merged it into, where that is on the line: it lists whom the base lists, and who
+            // came since.
+            self.rules.ask_if_good(history.links(id)?.parents.first());
             for one in history.parents_first(id, &brought)?.iter().filter(|one| *one != id) {
                 judged.push(self.rules.commit(one)?.judged(*one));
             }

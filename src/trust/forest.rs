@@ -281,10 +281,8 @@ impl Comparison<'_, '_> {
         if is_same_object(one, other) {
             return Ok(());
         }
-        // A file that gives way to a folder, or to a conflict, is a change of its own, beside all that lies below.
-        let both = one.is_folder() && other.is_folder();
-        let one_alone = matches!((one, other), (Node::Nothing, _) | (_, Node::Nothing));
-        if !both && !one_alone {
+        // A file that gives way to a folder, or the file in a clash, is a change of its own, beside all that lies below.
+        if !self.forest.same(&one.without_folder(), &other.without_folder())? {
             self.found(one, other, path)?;
         }
         let (ones, others) = (self.forest.children(one)?, self.forest.children(other)?);

@@ -60,6 +60,13 @@ impl Policy {
         absent
     }
 
+    /// Whether a key is listed for `principal`, by name, by pattern or by an authority; in the repository anybody may be.
+    pub(super) fn lists(&self, principal: &str) -> bool {
+        self.in_repository.is_some()
+            || self.allowed.lines().iter().any(|line| line.principals.matches(principal))
+            || self.certificates.are_of(principal)
+    }
+
     /// How many people could sign now, where the threshold asks for more of them: nothing at all would be accepted.
     ///
     /// `None` too where nobody can tell from here: with authorities, patterns, or signers in the repository.

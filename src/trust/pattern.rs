@@ -24,6 +24,20 @@ impl PatternList {
         found
     }
 
+    /// How many letters it has.
+    pub(super) fn letters(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// How many pairs of letters [`Self::names`] compares at most.
+    pub(super) fn letters_compared(&self) -> u64 {
+        let of = |exceptions: bool| {
+            let entries = self.0.split(',').filter(move |entry| entry.starts_with('!') == exceptions);
+            entries.map(|entry| entry.len() as u64).sum::<u64>()
+        };
+        of(true) * of(false)
+    }
+
     /// The entries that name somebody: no exceptions, and not excepted themselves.
     pub(super) fn names(&self) -> Vec<String> {
         // An entry fits itself: only the exceptions have to be looked at.

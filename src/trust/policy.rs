@@ -183,6 +183,14 @@ impl Policy {
         if input.signers.is_empty() && input.in_repository.is_none() {
             return Err(refuse("trust.signers", "nobody is listed; give signers, signersFrom or inRepository".into()));
         }
+        // The only rule that restricts whom it names: misspelt, it would leave a forge's key free to sign anything.
+        if let Some(nobody) = policy.merge_only.iter().find(|name| !policy.lists(name)) {
+            let what = format!(
+                "no key is listed for `{}`: name the forge's key as the signers do, or take it out where the key is gone",
+                nobody.escape_debug()
+            );
+            return Err(refuse("trust.mergeOnly", what));
+        }
         Ok(policy)
     }
 

@@ -30,8 +30,9 @@ pub(super) fn decide(history: &History<'_>, policy: &Policy, head: &Oid, from: &
         }
         new.retain(|id| !old.contains(id));
     }
-    if let Some(left) = from.left_behind.filter(|_| !new.is_empty()) {
-        refuse_what_was_left(history, head, &left, base, &new)?;
+    // What the order itself names was chosen by the administrator.
+    if !new.is_empty() && policy.rollback_to.as_ref() != Some(head) {
+        from.left_behind.iter().try_for_each(|left| refuse_what_was_left(history, head, left, base, &new))?;
     }
     let judge = match policy.mode {
         Mode::EveryCommit => history.parents_first(head, &new)?,

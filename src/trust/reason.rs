@@ -210,7 +210,7 @@ impl Reason {
                 code: "unsigned",
                 what: "The commit or tag is not signed",
                 why: "Without a signature its author and content are whatever the server says",
-                remedy: "sign it: `git commit --amend --no-edit -S` at the tip, else `git rebase --rebase-merges --force-rebase -S COMMIT~1`; then push anew",
+                remedy: "sign it: `git commit --amend --no-edit -S` at the tip, else `git rebase --rebase-merges --force-rebase -S COMMIT~1`; then push anew. What a forge merges by itself is merged locally instead, or with a key of the forge that `trust.mergeOnly` names",
             },
             Reason::WrongSignatureType => &Words {
                 code: "wrong-signature-type",
@@ -252,7 +252,7 @@ impl Reason {
                 code: "unknown-signer",
                 what: "The key that signed is not listed",
                 why: "A good signature of somebody unknown proves only that somebody unknown signed",
-                remedy: "list the key in the Repository's signers, if its owner may decide what runs",
+                remedy: "list the key in the Repository's signers, if its owner may decide what runs; a forge's own key also in `trust.mergeOnly`, or it may sign anything",
             },
             Reason::RevokedKey => &Words {
                 code: "revoked-key",

@@ -90,10 +90,15 @@ fn moves(
         return Ok(Some(Vec::new()));
     }
     let Some(pairs) = pairs(forest, gone, come, &touched)? else { return Ok(None) };
+    let (mut left, mut reached): (HashMap<&str, usize>, HashMap<&str, usize>) = (HashMap::new(), HashMap::new());
+    for pair in &pairs {
+        *left.entry(pair.from).or_default() += 1;
+        *reached.entry(pair.to).or_default() += 1;
+    }
     let mut found = Vec::new();
     for pair in pairs.iter().filter(|pair| touched.contains_key(pair.from)) {
         let edited = touched[pair.from].before.file().is_some() && touched[pair.from].after.file().is_some();
-        let alone = pairs.iter().filter(|other| other.from == pair.from || other.to == pair.to).count() == 1;
+        let alone = left[pair.from] == 1 && reached[pair.to] == 1;
         let free = is_free(forest, base, pair.to)? && is_free(forest, theirs, pair.to)?;
         if !(edited && alone && free && pair.likeness == Likeness::Clear) {
             return Ok(None);

@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::Reason;
+use super::allowed_signers::AllowedSigners;
 use super::fault::{Fault, Judgement};
 use super::foreign::Foreign;
 use super::history::History;
@@ -36,12 +38,18 @@ pub(super) struct Rules<'a> {
     foreign: RefCell<Foreign>,
     /// Commits that were found good, as far as anybody asks.
     good: RefCell<HashSet<Oid>>,
-    /// What the pinned root descends from, once somebody has asked.
-    below_root: OnceCell<HashSet<Oid>>,
+    /// What of the base was judged, once somebody has asked.
+    believed: OnceCell<Believable>,
     /// Who says who is listed, where nobody judged the parents.
     witness: Cell<Oid>,
     /// Whether nothing counts as judged but what was found good here.
     on_record_only: bool,
+}
+
+/// Commits that were judged before they were applied.
+enum Believable {
+    These(HashSet<Oid>),
+    AllBut(HashSet<Oid>),
 }
 
 impl<'a> Rules<'a> {
@@ -63,7 +71,7 @@ impl<'a> Rules<'a> {
             applied,
             foreign: RefCell::default(),
             good: RefCell::default(),
-            below_root: OnceCell::new(),
+            believed: OnceCell::new(),
             witness: Cell::new(base),
             on_record_only: false,
         }
@@ -82,9 +90,10 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// From now on commit `id`, which is believed, says who is listed where nobody judged the parents.
-    pub(super) fn ask(&self, id: &Oid) {
-        self.witness.set(*id);
+    /// From now on commit `id`, if it was found good, says who is listed where nobody judged the parents; else the base does.
+    pub(super) fn ask_if_good(&self, id: Option<&Oid>) {
+        let good = id.filter(|id| self.good.borrow().contains(id));
+        self.witness.set(good.copied().unwrap_or(self.base));
     }
 
     /// What was changed outside the applied folder by who may not change it.
@@ -144,7 +153,11 @@ impl<'a> Rules<'a> {
     /// Who seems to have signed `id`, before anybody knows what of its history is judged: good for bounds alone.
     pub(super) fn apparent_signer(&self, id: &Oid) -> Judgement<Signer> {
         let commit = self.history.commit(id)?;
-        self.signed_before(&commit, &commit.parents)
+        let mut judges = commit.parents.clone();
+        if matches!(self.mode, Mode::Head | Mode::Tag) {
+            judges.push(self.base);
+        }
+        self.signed_before(&commit, &judges)
     }
 
     fn judge_commit(&self, id: &Oid) -> Judgement<Signer> {
@@ -192,16 +205,35 @@ impl<'a> Rules<'a> {
         if self.on_record_only {
             return Ok(false);
         }
-        // All that the base holds was judged once, but for what lies below the pinned root.
-        let below = match self.below_root.get() {
-            Some(below) => below,
+        for parent in parents {
+            if !self.is_below_root(parent)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether commit `id`, which the base holds, lies below the pinned root: all else there was judged once.
+    fn is_below_root(&self, id: &Oid) -> Judgement<bool> {
+        let (root, history) = (&self.policy.root, self.history);
+        let believed = match self.believed.get() {
+            Some(believed) => believed,
             None => {
-                let mut below = self.history.walk(&self.policy.root, None)?.met;
-                below.remove(&self.policy.root);
-                self.below_root.get_or_init(|| below)
+                let above = history.walk(&self.base, Some(root))?;
+                // Where no way leads past the root, what was met descends from it.
+                let believed = if above.ended {
+                    Believable::AllBut(history.walk(root, None)?.met)
+                } else {
+                    Believable::These(above.met)
+                };
+                self.believed.get_or_init(|| believed)
             }
         };
-        Ok(parents.iter().any(|parent| !below.contains(parent)))
+        Ok(id != root
+            && match believed {
+                Believable::These(above) => !above.contains(id),
+                Believable::AllBut(below) => below.contains(id),
+            })
     }
 
     fn listed(&self, signature_of: &payload::Signed, date: i64) -> Judgement<Signer> {
@@ -219,8 +251,15 @@ impl<'a> Rules<'a> {
     ) -> Judgement<Signer> {
         let nobody = Certificates::default();
         let mut agreed: Option<Signer> = None;
+        let mut asked: Vec<Rc<AllowedSigners>> = Vec::new();
         for judge in judges {
             let allowed = file.of_judge(judge)?;
+            // Most judges have the same file.
+            if asked.iter().any(|one| Rc::ptr_eq(one, &allowed)) {
+                continue;
+            }
+            asked.push(Rc::clone(&allowed));
+            self.history.step(judge, signature::effort(signature_of, &allowed)?)?;
             let believed = Believed { allowed: &allowed, certificates: &nobody };
             let found = signature::judge(signature_of, date, self.now, self.policy, believed)?;
             agreed = Some(match agreed {

@@ -50,6 +50,15 @@ pub(super) fn refuse_hopeless(object: &Signed, date: i64, now: i64, policy: &Pol
     }
 }
 
+/// Steps that it takes to find out in `allowed` for whom the key may speak: names are compared with patterns, and whoever
+/// pushes chooses both.
+pub(super) fn effort(object: &Signed, allowed: &AllowedSigners) -> Judgement<u64> {
+    match open(object)? {
+        Envelope::Ssh(bytes) => Ok(ssh::effort(&SshSig::read(&bytes)?.by, allowed)),
+        Envelope::OpenPgp(_) => Ok(0),
+    }
+}
+
 fn open(object: &Signed) -> Judgement<Envelope> {
     let armor = object.signature.as_ref().ok_or_else(|| Fault::new(Reason::Unsigned, "it is not signed"))?;
     envelope::open(armor)

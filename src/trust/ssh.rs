@@ -8,6 +8,25 @@ use super::signer::Signer;
 use super::sshsig::{Certificate, Presented, SshSig};
 use super::verified::SignatureKind;
 
+/// Comparisons of a letter that count as a step.
+const STEP_LETTERS: u64 = 256;
+
+/// Steps that [`judge`] takes beside the mathematics.
+pub(super) fn effort(by: &Presented, allowed: &AllowedSigners) -> u64 {
+    let letters: u64 = match by {
+        Presented::Key(key) => {
+            let lines = allowed.lines().iter().filter(|line| !line.authority && line.key == *key);
+            lines.map(|line| line.principals.letters_compared()).sum()
+        }
+        Presented::Certificate(certificate) => {
+            let lines = allowed.lines().iter().filter(|line| line.authority && line.key == certificate.authority);
+            let names: u64 = certificate.principals.iter().map(|name| name.len() as u64 + 1).sum();
+            lines.map(|line| line.principals.letters() * names).sum()
+        }
+    };
+    letters / STEP_LETTERS
+}
+
 /// Upper bound on the principals of one key: they are compared with those that other files give it.
 const MAX_NAMES: usize = 1000;
 

@@ -31,8 +31,9 @@ pub struct Base {
     pub applied: Option<Oid>,
     /// The tag applied last, in tag mode.
     pub applied_tag: Option<String>,
-    /// What `rollbackTo` has led away from, while that stands: nothing that holds it is taken again.
-    pub left_behind: Option<Oid>,
+    /// What `rollbackTo` has led away from, one order after the other, while the last one stands: nothing that lies there
+    /// is taken again.
+    pub left_behind: Vec<Oid>,
 }
 
 /// Judges the fetched head and its history by `policy`, `now`; `path` is the folder that will be applied.
@@ -133,6 +134,7 @@ impl Subject<'_> {
             head_signer = Some(signer);
         }
         let (before, since) = self.judged_before(base, &range)?;
+        before.iter().for_each(|id| rules.note_good(id));
         let mut brought = Brought::new(self.rules(base).for_every_commit(), &range.new);
         for id in range.judge.iter().filter(|id| *id == head || !before.contains(*id)) {
             let signer = rules.commit(id)?;

@@ -91,6 +91,25 @@ fn a_file_in_the_place_of_a_folder_takes_nothing_below_it_out_of_sight() {
 }
 
 #[test]
+fn a_file_that_clashes_is_asked_for_where_neither_it_nor_the_folder_is_left() {
+    let world = World::new();
+    let (alice, bob) = (Some(&world.alice), Some(&world.bob));
+    let first = files(&[("staging/a", FILE, "0")]);
+    let root = world.commit(&first, &[], None);
+    let full = with(&first, &[("prod/policy.yaml", FILE, "deny all")]);
+    let main = world.commit(&full, &[root], bob);
+    let side = world.commit(&with(&first, &[("prod/policy.yaml/x", FILE, "hers")]), &[root], alice);
+    for parents in [[main, side], [side, main]] {
+        let gone = world.commit(&first, &parents, alice);
+        assert_eq!(world.judge("prod/*.yaml", root, gone), Err(Reason::PathNotAuthorised));
+        let kept = world.commit(&full, &parents, alice);
+        assert_eq!(world.judge("prod/*.yaml", root, kept), Err(Reason::PathNotAuthorised), "no machine decides it");
+        let kept = world.commit(&full, &parents, bob);
+        assert_eq!(world.judge("prod/*.yaml", root, kept), Ok(()));
+    }
+}
+
+#[test]
 fn histories_that_cross_very_often_hide_no_deletion() {
     let world = World::new();
     let alice = Some(&world.alice);

@@ -88,16 +88,16 @@ fn what_a_rollback_left_does_not_come_back_by_itself_or_in_a_merge() {
     let left = place.commit("a", "2", By::Ssh(&place.alice), 2 * HOUR);
     place.applied(&first);
     assert!(place.judge().is_ok());
-    place.base.left_behind = Some(left.parse().unwrap());
+    place.base.left_behind = vec![left.parse().unwrap()];
     assert_eq!(place.judge(), Err(Reason::Rollback));
     // What lies between has a good signature as well.
     let further = place.commit("a", "3", By::Ssh(&place.alice), 3 * HOUR);
-    place.base.left_behind = Some(further.parse().unwrap());
+    place.base.left_behind = vec![further.parse().unwrap()];
     place.git(&["reset", "-q", "--hard", &left]);
     assert_eq!(place.judge(), Err(Reason::Rollback), "part of what was left");
-    place.base.left_behind = Some("1".repeat(40).parse().unwrap());
+    place.base.left_behind = vec!["1".repeat(40).parse().unwrap()];
     assert_eq!(place.judge(), Err(Reason::Rollback), "nobody can tell of what is not there");
-    place.base.left_behind = Some(left.parse().unwrap());
+    place.base.left_behind = vec![left.parse().unwrap()];
     place.git(&["branch", "left"]);
     place.git(&["reset", "-q", "--hard", &first]);
     let onwards = place.commit("b", "1", By::Ssh(&place.alice), 3 * HOUR);
@@ -106,7 +106,7 @@ fn what_a_rollback_left_does_not_come_back_by_itself_or_in_a_merge() {
     place.signers.merge(&place.repository, "left", By::Ssh(&place.alice), THEN + 4 * HOUR);
     assert_eq!(place.judge(), Err(Reason::Rollback));
     // `rollbackTo` may also name what lies ahead; then what was left is part of all that follows.
-    place.base.left_behind = Some(first.parse().unwrap());
+    place.base.left_behind = vec![first.parse().unwrap()];
     assert!(place.judge().is_ok());
 }
 

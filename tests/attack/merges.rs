@@ -450,6 +450,15 @@ fn half_of_a_merge_with_renames_and_half_of_one_without_is_none() {
             with(&keep, &[("b", FILE, &new), ("y", FILE, &another)]),
         ),
         (
+            "a file and a folder of one name are both gone",
+            Fork {
+                base: keep.clone(),
+                ours: with(&keep, &[("c", FILE, &old)]),
+                theirs: with(&keep, &[("c/x", FILE, "1")]),
+            },
+            keep.clone(),
+        ),
+        (
             "another file was moved by both sides, to different places",
             Fork {
                 base: with(&base, &[("x", FILE, &another)]),

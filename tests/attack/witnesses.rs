@@ -77,6 +77,39 @@ fn what_somebody_only_vouched_for_is_no_witness_of_who_is_listed() {
 }
 
 #[test]
+fn what_a_forge_merges_into_is_a_witness_only_if_it_was_judged() {
+    let mut place = Place::new();
+    let [mallory, forge] = ["mallory@example.org", "forge"].map(|who| place.signers.ssh_key(who, "ed25519"));
+    place.policy.in_repository = Some(FILE.into());
+    place.policy.mode = Mode::Head;
+    place.policy.merge_only = vec!["forge".into()];
+    place.commit(FILE, &Signers::allowed_signers(&[&forge, &mallory]), By::Nobody, HOUR);
+    place.git(&["branch", "strange"]);
+    let honest = Signers::allowed_signers(&[&place.alice, &forge]);
+    place.policy.root = place.commit(FILE, &honest, By::Nobody, 2 * HOUR);
+    // The forge merges main into her branch, which then becomes main.
+    branch(&place, "evil", "strange");
+    place.commit("evil", "1", By::Ssh(&mallory), 3 * HOUR);
+    place.signers.merge(&place.repository, "main", By::Ssh(&forge), THEN + 4 * HOUR);
+    assert_eq!(place.judge(), Err(Reason::UnknownSigner));
+}
+
+#[test]
+fn exceptions_and_names_that_whoever_pushes_has_chosen_take_no_time() {
+    let mut place = Place::new();
+    let mallory = place.signers.ssh_key("mallory@example.org", "ed25519");
+    place.policy.root = place.commit(FILE, &Signers::allowed_signers(&[&place.alice]), By::Nobody, HOUR);
+    place.policy.in_repository = Some(FILE.into());
+    place.policy.mode = Mode::Head;
+    let begin = Instant::now();
+    let line = format!("{}{} {}\n", "a,".repeat(600), vec!["!b"; 600].join(","), mallory.public);
+    place.commit(FILE, &line.repeat(200), By::Nobody, 2 * HOUR);
+    place.commit("x", "1", By::Ssh(&mallory), 3 * HOUR);
+    assert_eq!(place.judge(), Err(Reason::LimitExceeded));
+    assert!(begin.elapsed() < Duration::from_secs(20), "took {:?}", begin.elapsed());
+}
+
+#[test]
 fn signers_files_of_many_parents_take_no_memory() {
     let place = Place::new();
     let mallory = place.signers.ssh_key("mallory@example.org", "ed25519");

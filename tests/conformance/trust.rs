@@ -112,7 +112,7 @@ impl Case {
         Base {
             applied: policy["last_applied"].as_str().map(|id| id.parse().expect("an id")),
             applied_tag: policy["require_signed_tag"]["last_applied_tag"].as_str().map(str::to_owned),
-            left_behind: None,
+            left_behind: Vec::new(),
         }
     }
 

@@ -237,7 +237,7 @@ fn rollback_to_lets_one_older_commit_in_once() {
         scene.comes("settings", "blue").await;
         let warrant = scene.warrants().get("app").await.unwrap();
         assert_eq!(warrant.data["spec"]["rolledBackTo"], json!(old));
-        assert_eq!(warrant.data["spec"]["leftBehind"], json!(newer));
+        assert_eq!(warrant.data["spec"]["leftBehind"], json!([newer]));
         // Whoever has the server cannot bring back what the administrator left.
         scene.push(&newer).await;
         let message = scene.refused(&newer, "Rollback").await;

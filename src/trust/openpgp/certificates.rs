@@ -24,6 +24,11 @@ pub(in crate::trust) struct Certificates {
 }
 
 impl Certificates {
+    /// Whether one is listed for `principal`.
+    pub(in crate::trust) fn are_of(&self, principal: &str) -> bool {
+        self.known.iter().any(|(name, _)| name == principal)
+    }
+
     /// Adds the armored certificates in the file `name`, all of `principal`.
     pub(in crate::trust) fn add(&mut self, name: &str, principal: &str, text: &str) -> Result<(), ConfigError> {
         let refuse = |what: &str| ConfigError::new(name, None, what.to_owned());
