@@ -1,10 +1,12 @@
 //! Sealing: a document encrypted so that `sops decrypt`, and we, open it.
 
+use super::data_key::DataKey;
 use super::error::Fault;
 use super::formats::{self, Format};
 use super::leaf::{self, Cipher};
 use super::mac::Mac;
-use super::metadata::MacCovers;
+use super::metadata::{MacCovers, Metadata};
+use super::open;
 use super::place::{Place, Subject};
 use super::selector::{DEFAULT_SUFFIX, Selector};
 use super::shamir;
@@ -135,7 +137,19 @@ pub fn seal(plain: &[u8], format: Format, terms: &Terms, now: jiff::Timestamp) -
     block.push(text("version", VERSION));
     let written = formats::write_encrypted(documents, &block, format)?;
     // Ciphertext, and what was to stay in clear.
-    Ok(written.expose(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    let sealed = written.expose(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    check_opens(&sealed, format, key)?;
+    Ok(sealed)
+}
+
+/// Opens what was sealed: what reads as something else once it is written, as a key that begins with `#` does in INI, would be
+/// lost with the clear file that it replaces.
+fn check_opens(sealed: &str, format: Format, key: Secret) -> Result<(), SealError> {
+    let mut read = formats::read(sealed.as_bytes(), format)?;
+    let metadata = Metadata::read(&read.block)?;
+    let opened = open::open(&mut read.documents, &metadata, &DataKey { key, by: Vec::new() });
+    let why = "it would not open again: a name or a value in it reads as something else once it is written";
+    opened.map(drop).map_err(|_| Fault::Emit { format: format.name(), why }.into())
 }
 
 fn random_key() -> Result<Secret, SealError> {
@@ -309,6 +323,19 @@ stringData:
 
     fn now() -> jiff::Timestamp {
         "2026-11-23T17:00:00Z".parse().unwrap()
+    }
+
+    /// sops 3.13.3 writes `#1 = ENC[...]`, and loses the value.
+    #[test]
+    fn a_name_that_would_read_as_a_comment_is_refused() {
+        let (_, recipient) = generate();
+        let group = Recipients { age: vec![recipient], pgp: Vec::new() };
+        let terms = Terms { groups: vec![group], ..Terms::default() };
+        for lost in ["[s]\n- = hello\nb = 2\n", "[s]\n`#a` = hello\n", "[s]\n`;a` = hello\n", "[s]\n`[a` = hello\n"] {
+            let error = seal(lost.as_bytes(), Format::Ini, &terms, now()).unwrap_err();
+            assert!(error.to_string().contains("it would not open again"), "{lost}: {error}");
+        }
+        assert!(seal(b"[s]\na#b = hello\n", Format::Ini, &terms, now()).is_ok());
     }
 
     fn terms(groups: Vec<Recipients>) -> Terms {
