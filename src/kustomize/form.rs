@@ -6,6 +6,9 @@ use super::error::{Code, Error};
 use super::tree::{Fields, Leaf, Tag, Tree};
 use super::written::About;
 
+/// Upper bound on the entries of a list such as `patches`: each may have patterns, which take a hundred times their text.
+const ENTRIES: usize = 5_000;
+
 /// A mapping whose fields are taken one by one.
 pub struct Form {
     /// What the mapping is, for messages.
@@ -106,7 +109,12 @@ impl Form {
         let place = self.place.clone();
         let lenient = self.lenient;
         let form = |tree| Form::new(name, tree, &place).map(|form| Form { lenient, ..form });
-        self.list(name)?.into_iter().map(|tree| read(form(tree)?)).collect()
+        let entries = self.list(name)?;
+        if entries.len() > ENTRIES {
+            let text = format!("`{name}` has {} entries; at most {ENTRIES} are allowed", entries.len());
+            return Err(self.refuse(Code::Limit, text));
+        }
+        entries.into_iter().map(|tree| read(form(tree)?)).collect()
     }
 
     /// A mapping of texts, in the order of keys; `None` where it is missing.

@@ -338,6 +338,8 @@ fn lists_that_multiply_each_other_are_refused() {
     let operations = format!("patches: [{{target: {{kind: ConfigMap}}, patch: '[{}]'}}]\n", list(&operation, 10_000));
     let image = |at| format!("{{name: i{at}, newTag: v}}");
     for (what, files) in [
+        ("very many patches", over(MAP, &format!("patches: [{}]\n", list(&patch, 5_001)))),
+        ("very many images", over(MAP, &format!("images: [{}]\n", list(&image, 5_001)))),
         ("patches by objects", over(&maps, &format!("patches: [{}]\n", list(&patch, 2_000)))),
         ("replacements by objects", over(&maps, &format!("replacements: [{}]\n", list(&replacement, 2_000)))),
         ("images by objects", over(&maps, &format!("images: [{}]\n", list(&image, 4_000)))),
