@@ -26,7 +26,7 @@ pub(super) struct Proof {
 const SIGNATURES: usize = 100;
 
 /// Commits kept that orders to go back have left, one after the other.
-const LEFT_BEHIND: usize = 16;
+const LEFT_BEHIND: usize = 4;
 
 impl Proof {
     pub(super) fn of(admitted: &Admitted<Signed>, repository: &RepositorySpec) -> Self {
@@ -67,8 +67,11 @@ impl Proof {
             spec.left_behind.drain(..more);
             spec.rolled_back_to = self.rollback_to;
         } else if spec.rolled_back_to.is_none() || spec.rolled_back_to != self.rollback_to {
-            // Another order stands now, or none: what the last one left is a commit like others.
-            (spec.rolled_back_to, spec.left_behind) = (None, Vec::new());
+            // Another order stands now, whose commit is still to come, or none: then what was left is a commit like others.
+            spec.rolled_back_to = None;
+            if self.rollback_to.is_none() {
+                spec.left_behind.clear();
+            }
         }
         if moves {
             spec.signers = self.signers;

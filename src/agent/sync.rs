@@ -348,10 +348,9 @@ pub(super) fn inputs_of(spec: &api::SyncSpec) -> String {
     std::iter::once(&spec.path).chain(&spec.components).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// The commits that `trust.rollbackTo` has led away from, while that stands.
+/// The commits that `trust.rollbackTo` has led away from, one order after the other, while one stands.
 fn left_behind(repository: &Repository, spec: &api::WarrantSpec) -> Vec<Oid> {
-    let stands = spec.rolled_back_to.is_some() && spec.rolled_back_to == repository.spec.trust.rollback_to;
-    let left = spec.left_behind.iter().filter(|_| stands);
+    let left = spec.left_behind.iter().filter(|_| repository.spec.trust.rollback_to.is_some());
     left.filter_map(|left| left.parse().ok()).collect()
 }
 

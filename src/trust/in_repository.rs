@@ -48,17 +48,12 @@ impl<'a> SignersFile<'a> {
         }
     }
 
-    /// The signers by whom another commit is judged, as commit `id`, a parent of it as a rule, lists them.
-    pub(super) fn of_judge(&self, id: &Oid) -> Judgement<Rc<AllowedSigners>> {
-        self.of_commit(id)?.ok_or_else(|| {
+    /// The file by which another commit is judged: that of commit `id`, a parent of it as a rule.
+    pub(super) fn of_judge(&self, id: &Oid) -> Judgement<Oid> {
+        let tree = self.history.links(id)?.tree;
+        self.blob(&tree)?.ok_or_else(|| {
             Fault::new(Reason::UnknownSigner, format!("commit {id} has no signers file `{}`", self.path))
         })
-    }
-
-    /// The signers that commit `id` holds.
-    pub(super) fn of_commit(&self, id: &Oid) -> Judgement<Option<Rc<AllowedSigners>>> {
-        let tree = self.history.links(id)?.tree;
-        self.of_tree(&tree)
     }
 
     /// Refuses a commit after which nothing could be judged: the file is gone or cannot be read.
@@ -106,7 +101,8 @@ impl<'a> SignersFile<'a> {
         Ok(listed.into_iter().find(|entry| entry.name == part).map(|entry| (entry.mode, entry.id)))
     }
 
-    fn of_blob(&self, blob: &Oid) -> Judgement<Rc<AllowedSigners>> {
+    /// The signers that a file lists.
+    pub(super) fn of_blob(&self, blob: &Oid) -> Judgement<Rc<AllowedSigners>> {
         if let Some(read) = self.read.borrow().get(blob) {
             return read.clone();
         }

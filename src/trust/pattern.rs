@@ -29,13 +29,13 @@ impl PatternList {
         self.0.len() as u64
     }
 
-    /// How many pairs of letters [`Self::names`] compares at most.
+    /// How many letters, and pairs of letters, [`Self::names`] looks at, at most.
     pub(super) fn letters_compared(&self) -> u64 {
         let of = |exceptions: bool| {
             let entries = self.0.split(',').filter(move |entry| entry.starts_with('!') == exceptions);
             entries.map(|entry| entry.len() as u64).sum::<u64>()
         };
-        of(true) * of(false)
+        self.letters() + of(true) * of(false)
     }
 
     /// The entries that name somebody: no exceptions, and not excepted themselves.

@@ -2,10 +2,8 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
-use std::rc::Rc;
 
 use super::Reason;
-use super::allowed_signers::AllowedSigners;
 use super::fault::{Fault, Judgement};
 use super::foreign::Foreign;
 use super::history::History;
@@ -33,6 +31,8 @@ pub(super) struct Rules<'a> {
     mode: Mode,
     /// What was applied last, or the pinned root: already believed.
     base: Oid,
+    /// What the cluster holds, also where the administrator chose an older commit to go on from.
+    held: Oid,
     /// The folder that will be applied.
     applied: Option<&'a RepoPath>,
     foreign: RefCell<Foreign>,
@@ -56,7 +56,7 @@ impl<'a> Rules<'a> {
     pub(super) fn new(
         policy: &'a Policy,
         history: &'a History<'a>,
-        base: Oid,
+        (base, held): (Oid, Oid),
         applied: Option<&'a RepoPath>,
         now: i64,
     ) -> Self {
@@ -68,6 +68,7 @@ impl<'a> Rules<'a> {
             signers_file,
             mode: policy.mode,
             base,
+            held,
             applied,
             foreign: RefCell::default(),
             good: RefCell::default(),
@@ -219,12 +220,11 @@ impl<'a> Rules<'a> {
         let believed = match self.believed.get() {
             Some(believed) => believed,
             None => {
-                let above = history.walk(&self.base, Some(root))?;
                 // Where no way leads past the root, what was met descends from it.
-                let believed = if above.ended {
-                    Believable::AllBut(history.walk(root, None)?.met)
-                } else {
-                    Believable::These(above.met)
+                let believed = match history.walk(&self.held, Some(root)) {
+                    Ok(above) if !above.ended => Believable::These(above.met),
+                    Err(fault) if fault.reason != Reason::IncompleteHistory => return Err(fault),
+                    Ok(_) | Err(_) => Believable::AllBut(history.walk(root, None)?.met),
                 };
                 self.believed.get_or_init(|| believed)
             }
@@ -251,14 +251,15 @@ impl<'a> Rules<'a> {
     ) -> Judgement<Signer> {
         let nobody = Certificates::default();
         let mut agreed: Option<Signer> = None;
-        let mut asked: Vec<Rc<AllowedSigners>> = Vec::new();
+        let mut asked: Vec<Oid> = Vec::new();
         for judge in judges {
-            let allowed = file.of_judge(judge)?;
+            let blob = file.of_judge(judge)?;
             // Most judges have the same file.
-            if asked.iter().any(|one| Rc::ptr_eq(one, &allowed)) {
+            if asked.contains(&blob) {
                 continue;
             }
-            asked.push(Rc::clone(&allowed));
+            asked.push(blob);
+            let allowed = file.of_blob(&blob)?;
             self.history.step(judge, signature::effort(signature_of, &allowed)?)?;
             let believed = Believed { allowed: &allowed, certificates: &nobody };
             let found = signature::judge(signature_of, date, self.now, self.policy, believed)?;

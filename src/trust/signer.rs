@@ -4,6 +4,9 @@ use super::pattern::PatternList;
 use super::verified::{Judged, SignatureKind};
 use crate::git::Oid;
 
+/// Upper bound on an address, in bytes.
+const MAX_ADDRESS: usize = 320;
+
 /// The holder of a listed key who made a good signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signer {
@@ -37,7 +40,9 @@ impl Signer {
 
     /// Whether `email` is an address of the signer.
     pub(super) fn has_address(&self, email: &str) -> bool {
-        self.names.iter().any(|name| name == email) || self.speaks_for.iter().any(|list| list.matches(email))
+        // Nobody's is longer, and whoever commits chooses it. Source: RFC 3696, erratum 1690.
+        email.len() <= MAX_ADDRESS
+            && (self.names.iter().any(|name| name == email) || self.speaks_for.iter().any(|list| list.matches(email)))
     }
 
     /// The proof for commit `id`.

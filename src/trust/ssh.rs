@@ -30,6 +30,9 @@ pub(super) fn effort(by: &Presented, allowed: &AllowedSigners) -> u64 {
 /// Upper bound on the principals of one key: they are compared with those that other files give it.
 const MAX_NAMES: usize = 1000;
 
+/// Upper bound on the principals in all lines of one key, in bytes: people are compared with each other by them.
+const MAX_LETTERS: u64 = 16 << 10;
+
 /// Judges the bytes inside `SSH SIGNATURE` armor over `payload`, for a commit made at `date`.
 pub(super) fn judge(
     bytes: &[u8],
@@ -130,6 +133,11 @@ fn signer(mut names: Vec<String>, lines: &[&Line], fingerprint: &str) -> Judgeme
     }
     if names.len() > MAX_NAMES {
         let fact = format!("key {fingerprint} stands for more than {MAX_NAMES} principals");
+        return Err(Fault::new(Reason::LimitExceeded, fact));
+    }
+    let letters: u64 = lines.iter().map(|line| line.principals.letters()).sum();
+    if letters > MAX_LETTERS {
+        let fact = format!("the lines of key {fingerprint} have more than {MAX_LETTERS} bytes of principals");
         return Err(Fault::new(Reason::LimitExceeded, fact));
     }
     let speaks_for = lines.iter().map(|line| line.principals.clone()).collect();

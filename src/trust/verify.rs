@@ -134,7 +134,8 @@ impl Subject<'_> {
             head_signer = Some(signer);
         }
         let (before, since) = self.judged_before(base, &range)?;
-        before.iter().for_each(|id| rules.note_good(id));
+        // Of those that are new: a walk from there meets what lies below the base and below the pinned root as well.
+        before.iter().filter(|id| range.new.contains(*id)).for_each(|id| rules.note_good(id));
         let mut brought = Brought::new(self.rules(base).for_every_commit(), &range.new);
         for id in range.judge.iter().filter(|id| *id == head || !before.contains(*id)) {
             let signer = rules.commit(id)?;
@@ -161,7 +162,8 @@ impl Subject<'_> {
     }
 
     fn rules(&self, base: &Oid) -> Rules<'_> {
-        Rules::new(self.policy, self.history, self.standing(base), self.path, self.now.as_second())
+        let held = self.base.applied.unwrap_or(self.policy.root);
+        Rules::new(self.policy, self.history, (self.standing(base), held), self.path, self.now.as_second())
     }
 
     /// The commits that an earlier judgement has found good, and when the first of several began.

@@ -168,3 +168,34 @@ fn what_a_checkpoint_does_not_descend_from_is_judged() {
     assert_eq!(line.judge(&objects, head, &base, Some(&reached)).0, Err(Reason::Unsigned));
     assert_eq!(line.judge(&objects, head, &base, Some(&Checkpoint { commit: merge, ..reached })).0, Ok(5));
 }
+
+#[test]
+fn a_checkpoint_makes_nothing_below_the_pinned_root_a_witness() {
+    let mut line = Line::new();
+    let signers = Signers::new();
+    let mallory = signers.ssh_key("mallory@example.org", "ed25519");
+    let honest = line.policy.signers.remove(0).allowed_signers.unwrap();
+    let hers = format!("{honest}{}", Signers::allowed_signers(&[&mallory]));
+    let tree = |line: &Line, text: &str| line.loom.tree(&[("signers", line.loom.blob(text.as_bytes()))]);
+    let (good, strange) = (tree(&line, &honest), tree(&line, &hers));
+    let alice = line.alice.clone();
+    let made = |line: &Line, tree, parents: &[Oid], after, by: Option<&PrivateKey>| {
+        line.loom.commit(&Thread { tree, parents, date: THEN + after, message: "one" }, by)
+    };
+    let lists_her = made(&line, strange, &[], -2 * HOUR, None);
+    let not_any_more = made(&line, good, &[lists_her], -HOUR, None);
+    let root = made(&line, good, &[not_any_more], 0, None);
+    // An honest branch from below the root leads every walk past it.
+    let side = made(&line, good, &[not_any_more], 60, Some(&alice));
+    (line.tree, line.commits) = (good, vec![root]);
+    line.policy.root = root.to_string();
+    line.policy.in_repository = Some("signers".into());
+    line.add(&[root, side], Some(&alice));
+    let end = line.grow(1_100);
+    let evil = made(&line, strange, &[lists_her], 2 * HOUR, Some(&private(&mallory)));
+    let head = line.add(&[end, evil], Some(&alice));
+    let (objects, base) = (line.store(), Base::default());
+    let (judged, reached) = line.judge(&objects, head, &base, None);
+    assert_eq!(judged, Err(Reason::UnknownSigner));
+    assert_eq!(line.judge(&objects, head, &base, Some(&reached.unwrap())).0, Err(Reason::UnknownSigner));
+}

@@ -153,6 +153,24 @@ fn signers_files_of_many_parents_take_no_memory() {
 }
 
 #[test]
+fn who_was_listed_since_the_root_may_make_what_an_order_goes_back_to() {
+    let mut place = Place::new();
+    let carol = place.signers.ssh_key("carol@example.org", "ed25519");
+    place.policy.root = place.commit(FILE, &Signers::allowed_signers(&[&place.alice]), By::Nobody, HOUR);
+    place.policy.in_repository = Some(FILE.into());
+    place.commit(FILE, &Signers::allowed_signers(&[&place.alice, &carol]), By::Ssh(&place.alice), 2 * HOUR);
+    let before = place.commit("a", "1", By::Ssh(&place.alice), 3 * HOUR);
+    let bad = place.commit("a", "2", By::Ssh(&place.alice), 4 * HOUR);
+    place.git(&["reset", "-q", "--hard", &before]);
+    let fix = place.commit("a", "3", By::Ssh(&carol), 5 * HOUR);
+    place.policy.rollback_to = Some(fix);
+    for applied in [&before, &bad] {
+        place.applied(applied);
+        assert_eq!(place.judge(), Ok(vec!["carol@example.org".into()]));
+    }
+}
+
+#[test]
 fn a_line_of_very_many_principals_refuses_the_file_and_takes_no_time() {
     let mut place = Place::new();
     let mallory = place.signers.ssh_key("mallory@example.org", "ed25519");
