@@ -26,7 +26,7 @@ pub(super) struct Proof {
 const SIGNATURES: usize = 100;
 
 /// Commits kept that orders to go back have left, one after the other.
-const LEFT_BEHIND: usize = 4;
+const LEFT_BEHIND: usize = 16;
 
 impl Proof {
     pub(super) fn of(admitted: &Admitted<Signed>, repository: &RepositorySpec) -> Self {

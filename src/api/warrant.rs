@@ -54,7 +54,7 @@ pub struct WarrantSpec {
     /// The commits that were applied before that, one order after the other: while `trust.rollbackTo` stands, nothing that lies
     /// between it and them is taken again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4), inner(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$")))]
+    #[schemars(length(max = 16), inner(regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$")))]
     pub left_behind: Vec<String>,
     /// The commit that is being applied: written before the first request, cleared after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]

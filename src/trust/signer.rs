@@ -40,7 +40,7 @@ impl Signer {
 
     /// Whether `email` is an address of the signer.
     pub(super) fn has_address(&self, email: &str) -> bool {
-        // Nobody's is longer, and whoever commits chooses it. Source: RFC 3696, erratum 1690.
+        // Nobody's is longer, and whoever commits chooses it. Source: RFC 3696, section 3.
         email.len() <= MAX_ADDRESS
             && (self.names.iter().any(|name| name == email) || self.speaks_for.iter().any(|list| list.matches(email)))
     }

@@ -29,11 +29,14 @@ pub(super) fn judge(rules: &Rules<'_>, line: &Line<'_>, head_signer: Signer) -> 
     }
     let tree = rules.history.links(&line.head)?.tree;
     let mut signers: Vec<Signer> = Vec::new();
+    let mut known = 0;
     let mut add = |signer: Signer| {
         if !signer.may_be(&policy.merge_only) && !signers.contains(&signer) {
             signers.push(signer);
+            // Counted when there is somebody new: everybody is compared with everybody.
+            known = signer::people(&signers);
         }
-        signer::people(&signers)
+        known
     };
     let mut people = add(head_signer);
     let (mut at, mut applied) = (line.head, false);
