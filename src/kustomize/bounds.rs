@@ -50,8 +50,8 @@ const TIMES: usize = 12;
 const MOST: usize = 256 << 20;
 
 /// Upper bound on how often one render looks at a field, where lists of the commit multiply each other: patches by objects,
-/// operations by the keys of a mapping. A second at most; a thousandth of it is a large render.
-const LOOKS: usize = 50_000_000;
+/// operations by the keys of a mapping. Half a second at most.
+const LOOKS: usize = 20_000_000;
 
 /// Looks that it takes to tell whether an object is the one that is meant: its names, by patterns.
 pub const SELECTION: usize = 16;
