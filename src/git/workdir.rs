@@ -82,17 +82,19 @@ impl Repository {
         let (mut commit, _) = self.named(&revision[..at])?.into_parts();
         let mut rest = &revision[at..];
         while let Some(operator) = rest.chars().next() {
+            let refuse = |why| Error::BadRevision { revision: revision.to_owned(), why };
+            if !matches!(operator, '~' | '^') {
+                return Err(refuse("has an operator other than `~` and `^`"));
+            }
             let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |end| end + 1);
             let number: Option<usize> = if digits == 1 { Some(1) } else { rest[1..digits].parse().ok() };
-            let refuse = |why| Error::BadRevision { revision: revision.to_owned(), why };
             let number = number.filter(|number| *number <= MAX_BACK).ok_or_else(|| refuse("goes too far back"))?;
-            commit.head = match operator {
-                '~' => (0..number).try_fold(commit.head, |id, _| self.parent(&id, 1)),
-                '^' if number == 0 => Some(commit.head),
-                '^' => self.parent(&commit.head, number),
-                _ => return Err(refuse("has an operator other than `~` and `^`")),
-            }
-            .ok_or_else(|| refuse("goes further back than the history that is here"))?;
+            let found = match (operator, number) {
+                ('~', _) => (0..number).try_fold(commit.head, |id, _| self.parent(&id, 1)),
+                (_, 0) => Some(commit.head),
+                (_, _) => self.parent(&commit.head, number),
+            };
+            commit.head = found.ok_or_else(|| refuse("goes further back than the history that is here"))?;
             rest = &rest[digits..];
         }
         self.commit(revision.to_owned(), commit.head)

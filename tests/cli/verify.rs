@@ -300,6 +300,7 @@ fn revisions_lead_back_as_in_git_and_a_subfolder_means_its_working_copy() {
         ("HEAD~9", "goes further back than the history that is here"),
         ("HEAD^3", "goes further back than the history that is here"),
         ("HEAD^{tree}", "has an operator other than `~` and `^`"),
+        ("HEAD~\u{e9}", "has an operator other than `~` and `^`"),
         ("HEAD~99999999999999999999", "goes too far back"),
     ] {
         let output = scene.verify(&["--head", revision]);
