@@ -29,9 +29,8 @@ fn refusal(files: Files) -> &'static str {
         let Ok(opened) = sops::unseal(sources, &keys) else { return "unseal" };
         render(opened, &path, &Options::AGENT).map_or_else(|errors| errors.code(), |_| "rendered")
     })();
-    // In the binary that ships the slowest takes 0.17 s of CPU time and 51 MiB; this one is not optimised, and its
-    // machine may be busy.
-    assert!(begin.elapsed() < Duration::from_secs(90), "took {:?}", begin.elapsed());
+    // This binary is not optimised, and its machine may be busy: the bound tells what never ends from what is slow.
+    assert!(begin.elapsed() < Duration::from_secs(20), "took {:?}", begin.elapsed());
     code
 }
 
