@@ -237,7 +237,9 @@ pub(super) async fn report_unreadable(desk: &Arc<Desk>, object: &DynamicObject, 
         let mut status = status.as_object().cloned().unwrap_or_default();
         status.insert("observedGeneration".to_owned(), json!(generation));
         status.insert("conditions".to_owned(), json!(found));
-        asked.map(|asked| status.insert("lastHandledRequestedAt".to_owned(), json!(asked)));
+        if let Some(asked) = asked {
+            status.insert("lastHandledRequestedAt".to_owned(), json!(asked));
+        }
         let about = About { desk, namespace: &namespace, name: &name, uid: uid.as_deref() };
         about.write(&Value::Object(status)).await;
     }

@@ -345,7 +345,8 @@ impl Work<'_> {
 
 /// What decides which files are inputs: the folder, and the components that the Sync adds.
 pub(super) fn inputs_of(spec: &api::SyncSpec) -> String {
-    std::iter::once(&spec.path).chain(&spec.components).map(String::as_str).collect::<Vec<_>>().join(" ")
+    // As a list in JSON: no two lists of names are the same text.
+    serde_json::json!([spec.path, spec.components]).to_string()
 }
 
 /// The commits that `trust.rollbackTo` has led away from, one order after the other, while one stands.
