@@ -214,7 +214,12 @@ impl Farewell {
             let located = match live.departed(&Identity::from(&entry.key)) {
                 Departed::Gone => continue,
                 Departed::Unknown => {
-                    staying.push((entry, HeldBecause::KindUnknown));
+                    // Where nothing is deleted anyway, nobody has to grant a right for it.
+                    let because = match prune {
+                        Prune::Off | Prune::LastGood => HeldBecause::PruneOff,
+                        Prune::Fused | Prune::Approved => HeldBecause::KindUnknown,
+                    };
+                    staying.push((entry, because));
                     continue;
                 }
                 Departed::Present(located) => located,

@@ -356,6 +356,12 @@ fn a_few_that_cannot_be_looked_at_are_not_held_for_that() {
 }
 
 #[test]
+fn without_prune_nobody_is_asked_to_let_anything_be_looked_at() {
+    let case = Case::wanting(&[("ConfigMap", "a")]).stays("ConfigMap", "a").left("Widget", "b", Departed::Unknown);
+    assert_eq!(held(&case.plan(Prune::Off).unwrap()), [("b", HeldBecause::PruneOff)]);
+}
+
+#[test]
 fn an_object_that_nobody_owns_is_intended_without_its_uid() {
     let mut case = Case::wanting(&[("ConfigMap", "a")]);
     case.live.found(key("ConfigMap", "a"), located(&key("ConfigMap", "a"), Some(existing("uid-a", None))));
